@@ -1,0 +1,40 @@
+/* The only file that speaks OpenMP. Work is a count of independent units fixed by shapes; which thread
+ * runs a unit never shows in the result. */
+#ifndef HEED_PARALLEL_H
+#define HEED_PARALLEL_H
+
+#include "kernels.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+/* Runs body(context, unit, thread) for unit = 0 .. units - 1; thread < heed__threads(). */
+static inline void parallel_for(int64_t units, void (*body)(void *, int64_t, int), void *context)
+{
+#ifdef _OPENMP
+    int threads = heed__threads();
+    if (units > 1 && threads > 1 && !omp_in_parallel()) {
+        if (units < threads)
+            threads = (int)units;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+        for (int64_t unit = 0; unit < units; unit++)
+            body(context, unit, omp_get_thread_num());
+        return;
+    }
+#endif
+    for (int64_t unit = 0; unit < units; unit++)
+        body(context, unit, 0);
+}
+
+/* Processors this process may use, for the first value of heed__threads. */
+static inline int parallel_processors(void)
+{
+#ifdef _OPENMP
+    return omp_get_max_threads();
+#else
+    return 1;
+#endif
+}
+
+#endif
