@@ -2,6 +2,7 @@
  * per set with ISA (a bare name) and VBYTES defined. */
 #include "kernels.h"
 #include "parallel.h"
+#include "philox.h"
 
 #include <math.h>
 #include <string.h>

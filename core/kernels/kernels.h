@@ -185,6 +185,15 @@ typedef struct kernel_gather {
     void *y; /* [count, width] contiguous */
 } kernel_gather;
 
+/* y[i] = 0 with the probability, factor x[i] otherwise; which, is decided by (key, i). Contiguous. */
+typedef struct kernel_dropout {
+    int64_t n;
+    const void *x;
+    void *y;
+    uint64_t key;
+    double probability, factor;
+} kernel_dropout;
+
 /* One run of parameters, contiguous. */
 typedef struct kernel_update {
     int64_t n;
@@ -227,6 +236,7 @@ typedef struct kernel_table {
     void (*attention_grad)(const kernel_attention *);
     void (*gather)(const kernel_gather *);
     void (*scatter_add)(const kernel_gather *);
+    void (*dropout)(const kernel_dropout *);
     double (*sum_of_squares)(const void *x, int64_t n); /* fixed chunks, f64 total, in order */
     void (*adam)(const kernel_update *);
     void (*sgd)(const kernel_update *);

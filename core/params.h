@@ -1,0 +1,140 @@
+/* Parameters: a named set of trainable arrays that outlives every tape, with its gradients, files and
+ * carried state.
+ *
+ * Parameters live in chunks that never move, in order of registration, each with flags. Gradients and an
+ * optimizer's moments exist for trainable ones only and are laid out in the same order, so an optimizer
+ * walks a few long runs of memory instead of many tensors.
+ *
+ * A set keeps its own first error as a sentence; using a failed set fails the tape. */
+#ifndef HEED_PARAMS_H
+#define HEED_PARAMS_H
+
+#include "heed.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    HEED_FROZEN = 1, /* no gradient is computed */
+    HEED_DECAY = 2,  /* weight decay applies (by custom: matrices, not biases and norms) */
+    HEED_BUFFER = 4  /* saved with the set but never trained */
+};
+
+struct heed_parameter {
+    const char *name; /* dotted path: "blocks.0.attention.q.weight" */
+    heed_dtype dtype;
+    heed_shape shape;
+    int64_t size;
+    void *data; /* row-major, never moves */
+    unsigned flags;
+    /* ---- internal ---- */
+    heed_params *set;
+    int index;
+};
+
+/* dtype: HEED_F32 or HEED_F64. allocator NULL: the C library's. NULL: out of memory. */
+HEED_API heed_params *heed_params_new(heed_dtype dtype, const heed_allocator *allocator);
+HEED_API void heed_params_free(heed_params *ps);
+HEED_API const char *heed_params_error(const heed_params *ps);
+HEED_API heed_parameter *heed_params_fail(heed_params *ps, const char *format, ...) HEED_PRINTF(2, 3);
+HEED_API heed_dtype heed_params_dtype(const heed_params *ps);
+
+/* Names given between these two are prefixed "name.". */
+HEED_API void heed_params_scope(heed_params *ps, const char *name);
+HEED_API void heed_params_scope_end(heed_params *ps);
+
+/* A new parameter of zeros under the current scope. NULL on a failed set, a name already taken, or no
+ * memory. */
+HEED_API heed_parameter *heed_parameter_new(heed_params *ps, const char *name, heed_shape shape,
+                                            unsigned flags);
+HEED_API int heed_params_count(const heed_params *ps);
+HEED_API heed_parameter *heed_params_at(const heed_params *ps, int index);
+HEED_API heed_parameter *heed_params_find(const heed_params *ps, const char *name); /* or NULL */
+HEED_API int64_t heed_params_size(const heed_params *ps);      /* scalars, buffers not counted */
+HEED_API int64_t heed_params_trainable(const heed_params *ps); /* scalars neither frozen nor buffers */
+/* Freezes or thaws every parameter whose name starts with prefix; returns how many. */
+HEED_API int heed_params_freeze(heed_params *ps, const char *prefix, bool frozen);
+/* Row-major values in the set's dtype; false and an error when there is no such name or the count is off. */
+HEED_API bool heed_params_get(heed_params *ps, const char *name, int64_t count, void *values);
+HEED_API bool heed_params_set(heed_params *ps, const char *name, int64_t count, const void *values);
+
+/* The parameter as a tensor of this tape's step: always the same one within a step. */
+HEED_API heed_tensor *heed_use(heed_tape *t, heed_parameter *p);
+/* From now on heed_use(t, p) for p of `from` gives the like-named parameter of `to` (NULL, NULL: ends). */
+HEED_API bool heed_shadow(heed_tape *t, const heed_params *from, heed_params *to);
+/* A copy of names, values and flags in another dtype. NULL: out of memory. */
+HEED_API heed_params *heed_params_copy(const heed_params *ps, heed_dtype dtype);
+
+/* ---- gradients ---- */
+
+/* The set's own gradients, made at first use; NULL: out of memory or a failed set. */
+HEED_API heed_gradients *heed_params_gradients(heed_params *ps);
+/* Another one, for a second tape. */
+HEED_API heed_gradients *heed_gradients_new(heed_params *ps);
+HEED_API void heed_gradients_free(heed_gradients *g);
+HEED_API void heed_gradients_zero(heed_gradients *g);
+/* g += other, in order of parameters. */
+HEED_API bool heed_gradients_add(heed_gradients *g, const heed_gradients *other);
+/* The parameter's gradient, row-major in the set's dtype; NULL for a frozen one or a buffer. */
+HEED_API void *heed_gradients_of(const heed_gradients *g, const heed_parameter *p);
+/* sqrt(sum of all squares), in f64 and in a fixed order. */
+HEED_API double heed_gradients_norm(const heed_gradients *g);
+HEED_API void heed_gradients_scale(heed_gradients *g, double factor);
+/* False while a sweep that failed has left them half done (heed_gradients_zero mends that). */
+HEED_API bool heed_gradients_complete(const heed_gradients *g);
+
+/* ---- files: safetensors, as PyTorch and NumPy users open them ---- */
+
+/* Writes every parameter and buffer to path (temporary name, sync, rename) with notes as metadata:
+ * key, value, key, value, ..., NULL; notes may be NULL. */
+HEED_API bool heed_params_save(heed_params *ps, const char *path, const char *const *notes);
+/* Reads every parameter from path; names, shapes and dtypes must match exactly. On error nothing in the
+ * set has changed. */
+HEED_API bool heed_params_load(heed_params *ps, const char *path);
+
+/* A set of named arrays and notes to be written as one file, or read from one. */
+typedef struct heed_archive heed_archive;
+typedef struct heed_entry {
+    const char *name;
+    heed_dtype dtype;
+    heed_shape shape;
+    const void *data;
+} heed_entry;
+HEED_API heed_archive *heed_archive_new(const heed_allocator *allocator);
+HEED_API heed_archive *heed_archive_open(const char *path, const heed_allocator *allocator, char *error,
+                                         size_t error_size);
+HEED_API void heed_archive_free(heed_archive *archive);
+/* data is borrowed until the archive is saved. name and note are copied. */
+HEED_API bool heed_archive_add(heed_archive *archive, const char *name, heed_dtype dtype,
+                               heed_shape shape, const void *data);
+HEED_API bool heed_archive_note(heed_archive *archive, const char *key, const char *value);
+HEED_API bool heed_archive_add_params(heed_archive *archive, const char *prefix, heed_params *ps);
+HEED_API bool heed_archive_save(heed_archive *archive, const char *path);
+HEED_API const char *heed_archive_error(const heed_archive *archive);
+HEED_API const heed_entry *heed_archive_find(const heed_archive *archive, const char *name);
+HEED_API const char *heed_archive_note_of(const heed_archive *archive, const char *key); /* or NULL */
+/* Copies "prefix" + name of every parameter into ps, all or nothing. */
+HEED_API bool heed_archive_get_params(heed_archive *archive, const char *prefix, heed_params *ps);
+
+/* ---- state: what a model carries from call to call (caches, recurrent state) ---- */
+
+/* A growing array whose only changes are append and assign. Values on tapes that view it stay valid until
+ * the state is cleared, assigned or freed. */
+typedef struct heed_state heed_state;
+HEED_API heed_state *heed_state_new(const heed_allocator *allocator);
+HEED_API void heed_state_free(heed_state *state);
+HEED_API void heed_state_clear(heed_state *state);
+/* Appends x along axis and returns all that is held so far as a view. Room for `capacity` positions along
+ * the axis is made at first; going beyond it is an error. Not differentiable. */
+HEED_API heed_tensor *heed_state_append(heed_tape *t, heed_state *state, heed_tensor *x, int axis,
+                                        int64_t capacity);
+HEED_API bool heed_state_assign(heed_tape *t, heed_state *state, heed_tensor *x);
+HEED_API heed_tensor *heed_state_value(heed_tape *t, heed_state *state); /* NULL and an error if empty */
+HEED_API int64_t heed_state_length(const heed_state *state); /* positions along the appended axis */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

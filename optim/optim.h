@@ -1,0 +1,82 @@
+/* Optimizers, clipping and schedules. They know parameters and gradients, no module and no tape.
+ *
+ *     heed_optimizer *o = heed_adamw_new(ps, (heed_adam_options){ .lr = 1e-3, .decay = 0.1 });
+ *     ... heed_backward(t, loss) ...
+ *     heed_clip_norm(g, 1.0);
+ *     heed_optimizer_step(o, g);     // refuses incomplete gradients, then zeroes them
+ *
+ * A step walks long runs of parameters with equal flags; HEED_DECAY decides which ones decay. */
+#ifndef HEED_OPTIM_H
+#define HEED_OPTIM_H
+
+#include <heed/params.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct heed_optimizer heed_optimizer;
+
+typedef struct heed_sgd_options {
+    double lr;
+    double momentum;  /* 0: none */
+    double dampening; /* of the gradient's entry into the momentum */
+    bool nesterov;    /* needs momentum > 0 and dampening 0 */
+    double decay;     /* added to the gradient of parameters that decay */
+} heed_sgd_options;
+
+typedef struct heed_adam_options {
+    double lr;             /* 0: 1e-3 */
+    double beta1, beta2;   /* 0: 0.9, 0.999 (1 - 1e-12 .. are refused) */
+    double epsilon;        /* 0: 1e-8 */
+    double decay;
+} heed_adam_options;
+
+/* v = momentum v + (1 - dampening) g;  w -= lr v.  NULL: out of memory or unsound options, which
+ * heed_params_error(ps) names. */
+HEED_API heed_optimizer *heed_sgd_new(heed_params *ps, heed_sgd_options options);
+/* Kingma, Ba 2015, algorithm 1; decay is added to the gradient. */
+HEED_API heed_optimizer *heed_adam_new(heed_params *ps, heed_adam_options options);
+/* Loshchilov, Hutter 2019, algorithm 2: decay is taken off the weights themselves. */
+HEED_API heed_optimizer *heed_adamw_new(heed_params *ps, heed_adam_options options);
+HEED_API void heed_optimizer_free(heed_optimizer *o);
+
+HEED_API double heed_optimizer_rate(const heed_optimizer *o);
+HEED_API void heed_optimizer_set_rate(heed_optimizer *o, double lr);
+HEED_API int64_t heed_optimizer_steps(const heed_optimizer *o); /* taken so far */
+/* One update from g, which is then zeroed. False, with nothing changed, when g is incomplete (the sweep
+ * failed), belongs to another set, or memory for moments is short; heed_optimizer_error says which. */
+HEED_API bool heed_optimizer_step(heed_optimizer *o, heed_gradients *g);
+HEED_API const char *heed_optimizer_error(const heed_optimizer *o);
+
+/* Moments and step count under "prefix..." names, to and from a file's entries: bit-exact resume. */
+HEED_API bool heed_optimizer_store(heed_optimizer *o, heed_archive *archive, const char *prefix);
+HEED_API bool heed_optimizer_restore(heed_optimizer *o, const heed_archive *archive, const char *prefix);
+
+/* Scales g so that its global norm is at most limit (Pascanu et al. 2013); returns the norm before. A norm
+ * that is not finite leaves g alone. limit <= 0: only the norm. As in PyTorch the factor is
+ * limit/(norm + 1e-6), if below 1. */
+HEED_API double heed_clip_norm(heed_gradients *g, double limit);
+
+/* ---- schedules: the rate of step 0, 1, 2, ... ---- */
+
+typedef enum heed_schedule_kind {
+    HEED_CONSTANT,
+    HEED_LINEAR, /* from lr down to min_lr at step `steps` */
+    HEED_COSINE, /* the same along half a cosine (Loshchilov, Hutter 2017) */
+    HEED_NOAM    /* lr width^-1/2 min((s+1)^-1/2, (s+1) warmup^-3/2): Vaswani et al. 2017, equation 3 */
+} heed_schedule_kind;
+typedef struct heed_schedule {
+    heed_schedule_kind kind;
+    double lr, min_lr;
+    int64_t warmup; /* linear: lr (s+1)/(warmup+1) for s < warmup; noam: its own */
+    int64_t steps;
+    int64_t width; /* noam */
+} heed_schedule;
+HEED_API double heed_schedule_rate(const heed_schedule *schedule, int64_t step);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
