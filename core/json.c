@@ -9,14 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What may come next; EXPECT_FIRST_KEY and EXPECT_FIRST_VALUE also allow the closing bracket. */
+/* What may come next. From EXPECT_FIRST_VALUE on, the closing bracket may come as well. */
 enum {
+    EXPECT_END,
     EXPECT_VALUE,
-    EXPECT_FIRST_VALUE,
     EXPECT_KEY,
+    EXPECT_FIRST_VALUE,
     EXPECT_FIRST_KEY,
-    EXPECT_COMMA,
-    EXPECT_END
+    EXPECT_COMMA
 };
 
 void heed__json_begin(heed__json *json, const void *bytes, size_t size, int depth_limit,
@@ -28,6 +28,9 @@ void heed__json_begin(heed__json *json, const void *bytes, size_t size, int dept
     json->depth_limit = depth_limit < HEED__JSON_MAX_DEPTH ? depth_limit : HEED__JSON_MAX_DEPTH;
     json->expected = EXPECT_VALUE;
     json->allocator = allocator;
+    /* Addresses differ from run to run, so no file can be made whose keys all collide. */
+    json->seed =
+        0xcbf29ce484222325u ^ (uint64_t)(uintptr_t)bytes ^ (uint64_t)(uintptr_t)json << 16;
     json->string.allocator = json->names.allocator = allocator;
 }
 
@@ -38,8 +41,8 @@ static void fail_at(heed__json *json, size_t offset, const char *sentence)
     size_t line = 1;
     for (size_t i = 0; i < offset && i < json->input_size; i++)
         line += json->input[i] == '\n';
-    heed__say(json->sentence, sizeof json->sentence, "at byte %zu (line %zu): %s", offset, line,
-              sentence);
+    heed__say(json->sentence, sizeof json->sentence, "at byte %zu (line %zu): %s",
+              json->base + offset, line, sentence);
     json->event = HEED__JSON_ERROR;
 }
 
@@ -71,6 +74,16 @@ static heed__json_event unexpected(heed__json *json, const char *expected)
         snprintf(sentence, sizeof sentence, "expected %s, found %.20s", expected, found.text);
     }
     return stop(json, json->at, sentence);
+}
+
+static void pass_blanks(heed__json *json)
+{
+    while (json->at < json->input_size) {
+        char c = json->input[json->at];
+        if (c != ' ' && c != '\t' && c != '\n' && c != '\r')
+            return;
+        json->at++;
+    }
 }
 
 /* ---- strings ---- */
@@ -170,12 +183,10 @@ static bool read_string(heed__json *json)
 
 /* ---- keys ---- */
 
-/* FNV-1a over depth and bytes. Its basis is mixed with addresses, which differ from run to run, so a
- * file cannot be made whose keys all collide. */
+/* FNV-1a over depth and bytes, from a basis that differs from run to run. */
 static uint64_t key_hash(const heed__json *json)
 {
-    uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)(uintptr_t)json;
-    hash ^= (uint64_t)(uintptr_t)json->keys >> 4 ^ (uint64_t)json->depth << 32;
+    uint64_t hash = json->seed ^ (uint64_t)json->depth << 32;
     for (size_t i = 0; i < json->size; i++)
         hash = (hash ^ (unsigned char)json->text[i]) * 0x100000001b3u;
     return hash ^ hash >> 32;
@@ -273,9 +284,7 @@ static heed__json_event read_key(heed__json *json)
         return unexpected(json, "a key in quotes");
     if (!read_string(json) || !enter_key(json))
         return HEED__JSON_ERROR;
-    while (json->at < json->input_size && strchr(" \t\n\r", json->input[json->at]) &&
-           json->input[json->at])
-        json->at++;
+    pass_blanks(json);
     if (json->at >= json->input_size || json->input[json->at] != ':')
         return unexpected(json, "a colon");
     json->at++;
@@ -363,16 +372,6 @@ static heed__json_event read_value(heed__json *json)
     }
 }
 
-static void pass_blanks(heed__json *json)
-{
-    while (json->at < json->input_size) {
-        char c = json->input[json->at];
-        if (c != ' ' && c != '\t' && c != '\n' && c != '\r')
-            return;
-        json->at++;
-    }
-}
-
 static heed__json_event next_event(heed__json *json)
 {
     pass_blanks(json);
@@ -383,27 +382,13 @@ static heed__json_event next_event(heed__json *json)
         json->expected = object ? EXPECT_KEY : EXPECT_VALUE;
     }
     json->offset = json->at;
-    bool closes = peek(json, json->at) == (object ? '}' : ']');
-    switch (json->expected) {
-    case EXPECT_END:
+    if (json->expected == EXPECT_END)
         return json->at == json->input_size ? HEED__JSON_DONE : unexpected(json, "the end");
-    case EXPECT_COMMA:
-        if (closes)
-            return close_level(json);
+    if (json->expected >= EXPECT_FIRST_VALUE && peek(json, json->at) == (object ? '}' : ']'))
+        return close_level(json);
+    if (json->expected == EXPECT_COMMA)
         return unexpected(json, object ? "a comma or '}'" : "a comma or ']'");
-    case EXPECT_FIRST_KEY:
-        if (closes)
-            return close_level(json);
-        return read_key(json);
-    case EXPECT_KEY:
-        return read_key(json);
-    case EXPECT_FIRST_VALUE:
-        if (closes)
-            return close_level(json);
-        return read_value(json);
-    default:
-        return read_value(json);
-    }
+    return object && json->expected != EXPECT_VALUE ? read_key(json) : read_value(json);
 }
 
 heed__json_event heed__json_next(heed__json *json)
@@ -415,14 +400,4 @@ heed__json_event heed__json_next(heed__json *json)
     heed__json_event event = next_event(json);
     json->event = event;
     return event;
-}
-
-bool heed__json_skip(heed__json *json)
-{
-    if (json->event != HEED__JSON_OBJECT && json->event != HEED__JSON_ARRAY)
-        return json->event != HEED__JSON_ERROR;
-    int depth = json->depth;
-    while (json->depth >= depth && heed__json_next(json) != HEED__JSON_ERROR)
-        ;
-    return json->event != HEED__JSON_ERROR;
 }

@@ -55,9 +55,11 @@ typedef struct heed__json {
         text; /* KEY, STRING: decoded; NUMBER: as written. Ends in a NUL; until the next event */
     size_t size;   /* its bytes; a string may contain NULs of its own */
     size_t offset; /* where the event starts in the input */
+    size_t base;   /* added to offsets in sentences: where the input starts in its file */
 
     /* The reader's own. */
     const char *input;
+    uint64_t seed; /* of the hash of keys */
     size_t input_size, at;
     int depth, depth_limit, expected;
     struct {

@@ -8,6 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool heed__json_skip(heed__json *json)
+{
+    if (json->event != HEED__JSON_OBJECT && json->event != HEED__JSON_ARRAY)
+        return json->event != HEED__JSON_ERROR;
+    int depth = json->depth;
+    while (json->depth >= depth && heed__json_next(json) != HEED__JSON_ERROR)
+        ;
+    return json->event != HEED__JSON_ERROR;
+}
+
 bool heed__json_is(const heed__json *json, const char *s)
 {
     return (json->event == HEED__JSON_KEY || json->event == HEED__JSON_STRING) &&
