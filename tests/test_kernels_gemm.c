@@ -190,7 +190,7 @@ static void check_gemm(int64_t m, int64_t n, int64_t k, const int64_t batch[2], 
 START_TEST(gemm_random)
 {
     const kernel_isa *isa = heed__isa_at(_i);
-    for (int round = 0; isa && round < 400; round++) {
+    for (int round = 0; isa && round < 200; round++) {
         const int64_t most = round % 4 == 0 ? 140 : round % 4 == 1 ? 3 : 40;
         const int64_t batch[2] = { random_below(12) ? 1 + random_below(3) : 0, 1 + random_below(3) };
         const int64_t m = random_below(most), n = random_below(most);
@@ -237,7 +237,359 @@ START_TEST(gemm_rows_alone)
 }
 END_TEST
 
+/* An attention problem with every array in a room of its own, rows apart from each other. */
+typedef struct problem {
+    kernel_attention g;
+    bool f64;
+} problem;
 
+static void strides_of(int64_t strides[3], int64_t heads, int64_t rows, int64_t width, int64_t *count)
+{
+    const int64_t gap = random_below(3);
+    if (random_below(2)) { /* [B, T, H, D] */
+        strides[1] = width + gap;
+        strides[2] = strides[1] * heads;
+        strides[0] = strides[2] * rows;
+        *count = strides[0];
+    } else { /* [B, H, T, D] */
+        strides[2] = width + gap;
+        strides[1] = strides[2] * rows;
+        strides[0] = strides[1] * heads;
+        *count = strides[0];
+    }
+}
+
+static int64_t place(const int64_t strides[3], int64_t b, int64_t h, int64_t row)
+{
+    return b * strides[0] + h * strides[1] + row * strides[2];
+}
+
+static bool visible(const kernel_attention *g, int64_t b, int64_t h, int64_t i, int64_t j)
+{
+    const int64_t *s = g->mask_strides;
+    return (!g->causal || j <= i + g->offset) &&
+           (!g->mask || g->mask[b * s[0] + h * s[1] + i * s[2] + j * s[3]]);
+}
+
+static problem make_problem(const int64_t shape[7], bool causal, int64_t offset, int mask, bool f64)
+{
+    problem x = { .f64 = f64 };
+    kernel_attention *g = &x.g;
+    g->batch = shape[0], g->heads = shape[1], g->kv_heads = shape[2];
+    g->queries = shape[3], g->keys = shape[4], g->width = shape[5], g->value_width = shape[6];
+    g->scale = g->width ? 1.7 / sqrt((double)g->width) : 1;
+    g->causal = causal, g->offset = offset;
+    int64_t n;
+    strides_of(g->q_strides, g->heads, g->queries, g->width, &n);
+    g->q = random_room(n * g->batch, f64);
+    strides_of(g->k_strides, g->kv_heads, g->keys, g->width, &n);
+    g->k = random_room(n * g->batch, f64);
+    strides_of(g->v_strides, g->kv_heads, g->keys, g->value_width, &n);
+    g->v = random_room(n * g->batch, f64);
+    strides_of(g->o_strides, g->heads, g->queries, g->value_width, &n);
+    g->o = random_room(n * g->batch, f64);
+    strides_of(g->go_strides, g->heads, g->queries, g->value_width, &n);
+    g->go = random_room(n * g->batch, f64);
+    strides_of(g->gq_strides, g->heads, g->queries, g->width, &n);
+    g->gq = random_room(n * g->batch, f64);
+    strides_of(g->gk_strides, g->kv_heads, g->keys, g->width, &n);
+    g->gk = random_room(n * g->batch, f64);
+    strides_of(g->gv_strides, g->kv_heads, g->keys, g->value_width, &n);
+    g->gv = random_room(n * g->batch, f64);
+    g->lse = random_room(g->batch * g->heads * g->queries, f64);
+    if (mask) {
+        /* 1: every element its own; 2: of keys, one for all heads and queries; 3: keys apart */
+        uint8_t *bits = room((size_t)(g->batch * g->heads * g->queries * g->keys * 2));
+        for (int64_t i = 0; i < g->batch * g->heads * g->queries * g->keys * 2; i++)
+            bits[i] = random_below(3) != 0;
+        const int64_t step = mask == 3 ? 2 : 1;
+        g->mask_strides[3] = step;
+        if (mask != 2) {
+            g->mask_strides[2] = step * g->keys;
+            g->mask_strides[1] = g->mask_strides[2] * g->queries;
+            for (int64_t j = 0; j < g->keys; j++) /* one query sees nothing */
+                bits[g->mask_strides[2] * (g->queries / 2) + j * step] = 0;
+        }
+        g->mask_strides[0] = mask == 2 ? g->keys : g->mask_strides[1] * g->heads;
+        g->mask = bits;
+    }
+    return x;
+}
+
+static void free_problem(problem *x)
+{
+    const kernel_attention *g = &x->g;
+    free((void *)(uintptr_t)g->q), free((void *)(uintptr_t)g->k), free((void *)(uintptr_t)g->v);
+    free((void *)(uintptr_t)g->go), free((void *)(uintptr_t)g->mask);
+    free(g->o), free(g->lse), free(g->gq), free(g->gk), free(g->gv);
+}
+
+static void run_problem(problem *x, const kernel_isa *isa)
+{
+    const kernel_table *table = table_of(isa, x->f64);
+    x->g.scratch = room(table->attention_scratch(&x->g));
+    table->attention(&x->g);
+    free(x->g.scratch);
+    x->g.scratch = room(table->attention_grad_scratch(&x->g));
+    table->attention_grad(&x->g);
+    free(x->g.scratch);
+}
+
+static void compare(const problem *x, const void *result, const int64_t strides[3], int64_t heads,
+                    int64_t rows, int64_t width, const double *expected, const char *what)
+{
+    double size = 1;
+    const int64_t count = x->g.batch * heads * rows * width;
+    for (int64_t i = 0; i < count; i++)
+        size = fabs(expected[i]) > size ? fabs(expected[i]) : size;
+    const double bound = size * (x->f64 ? 2e-13 : 3e-5);
+    int64_t n = 0;
+    for (int64_t b = 0; b < x->g.batch; b++)
+        for (int64_t h = 0; h < heads; h++)
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t j = 0; j < width; j++, n++) {
+                    const double y = get(result, place(strides, b, h, i) + j, x->f64);
+                    ck_assert_msg(fabs(y - expected[n]) <= bound,
+                                  "f%d %s[%d,%d,%d,%d] is %.9g, not %.9g", x->f64 ? 64 : 32, what,
+                                  (int)b, (int)h, (int)i, (int)j, y, expected[n]);
+                }
+}
+
+/* The plain loops, which never look at what is hidden. */
+static void check_problem(const problem *x)
+{
+    const kernel_attention *g = &x->g;
+    const int64_t D = g->width, E = g->value_width, queries = g->batch * g->heads * g->queries;
+    const int64_t keys = g->batch * g->kv_heads * g->keys;
+    double *o = calloc((size_t)(queries * E) + 1, sizeof *o), *p = calloc((size_t)g->keys + 1, sizeof *p);
+    double *gq = calloc((size_t)(queries * D) + 1, sizeof *gq);
+    double *gk = calloc((size_t)(keys * D) + 1, sizeof *gk);
+    double *gv = calloc((size_t)(keys * E) + 1, sizeof *gv);
+    int64_t n = 0;
+    for (int64_t b = 0; b < g->batch; b++)
+        for (int64_t h = 0; h < g->heads; h++)
+            for (int64_t i = 0; i < g->queries; i++, n++) {
+                const int64_t kv = h / (g->heads / g->kv_heads);
+                double total = 0, dot = 0, *y = o + n * E;
+                double most = -HUGE_VAL;
+                for (int64_t j = 0; j < g->keys; j++) {
+                    p[j] = -HUGE_VAL;
+                    if (!visible(g, b, h, i, j))
+                        continue;
+                    double s = 0;
+                    for (int64_t c = 0; c < D; c++)
+                        s += get(g->q, place(g->q_strides, b, h, i) + c, x->f64) *
+                             get(g->k, place(g->k_strides, b, kv, j) + c, x->f64);
+                    p[j] = s * g->scale;
+                    most = p[j] > most ? p[j] : most;
+                }
+                for (int64_t j = 0; j < g->keys; j++)
+                    total += p[j] = visible(g, b, h, i, j) ? exp(p[j] - most) : 0;
+                const double lse = get(g->lse, n, x->f64);
+                if (total == 0)
+                    ck_assert(isinf(lse) && lse > 0);
+                else
+                    ck_assert_double_le(fabs(lse - most - log(total)), x->f64 ? 1e-13 : 1e-5);
+                for (int64_t j = 0; j < g->keys; j++) {
+                    if (!visible(g, b, h, i, j))
+                        continue;
+                    p[j] /= total;
+                    for (int64_t c = 0; c < E; c++)
+                        y[c] += p[j] * get(g->v, place(g->v_strides, b, kv, j) + c, x->f64);
+                }
+                for (int64_t c = 0; total > 0 && c < E; c++)
+                    dot += y[c] * get(g->go, place(g->go_strides, b, h, i) + c, x->f64);
+                for (int64_t j = 0; j < g->keys; j++) {
+                    if (!visible(g, b, h, i, j))
+                        continue;
+                    const int64_t at_key = (b * g->kv_heads + kv) * g->keys + j;
+                    double slope = -dot;
+                    for (int64_t c = 0; c < E; c++) {
+                        const double gy = get(g->go, place(g->go_strides, b, h, i) + c, x->f64);
+                        slope += gy * get(g->v, place(g->v_strides, b, kv, j) + c, x->f64);
+                        gv[at_key * E + c] += p[j] * gy;
+                    }
+                    for (int64_t c = 0; c < D; c++) {
+                        gq[n * D + c] += g->scale * p[j] * slope *
+                                         get(g->k, place(g->k_strides, b, kv, j) + c, x->f64);
+                        gk[at_key * D + c] += g->scale * p[j] * slope *
+                                              get(g->q, place(g->q_strides, b, h, i) + c, x->f64);
+                    }
+                }
+            }
+    compare(x, g->o, g->o_strides, g->heads, g->queries, E, o, "o");
+    compare(x, g->gq, g->gq_strides, g->heads, g->queries, D, gq, "gq");
+    compare(x, g->gk, g->gk_strides, g->kv_heads, g->keys, D, gk, "gk");
+    compare(x, g->gv, g->gv_strides, g->kv_heads, g->keys, E, gv, "gv");
+    free(o), free(p), free(gq), free(gk), free(gv);
+}
+
+/* Results in one row of bytes, to compare two runs. */
+static size_t keep(const problem *x, unsigned char *to)
+{
+    const kernel_attention *g = &x->g;
+    const size_t one = size_of(x->f64);
+    struct {
+        const void *p;
+        const int64_t *strides;
+        int64_t heads, rows, width;
+    } all[4] = { { g->o, g->o_strides, g->heads, g->queries, g->value_width },
+                 { g->gq, g->gq_strides, g->heads, g->queries, g->width },
+                 { g->gk, g->gk_strides, g->kv_heads, g->keys, g->width },
+                 { g->gv, g->gv_strides, g->kv_heads, g->keys, g->value_width } };
+    size_t used = 0;
+    for (int i = 0; i < 4; i++)
+        for (int64_t b = 0; b < g->batch; b++)
+            for (int64_t h = 0; h < all[i].heads; h++)
+                for (int64_t row = 0; row < all[i].rows; row++) {
+                    const size_t bytes = (size_t)all[i].width * one;
+                    if (to)
+                        memcpy(to + used, at(all[i].p, place(all[i].strides, b, h, row), x->f64), bytes);
+                    used += bytes;
+                }
+    const size_t bytes = (size_t)(g->batch * g->heads * g->queries) * one;
+    if (to)
+        memcpy(to + used, g->lse, bytes);
+    return used + bytes;
+}
+
+static void check_attention(const int64_t shape[7], bool causal, int64_t offset, int mask, bool f64,
+                            const kernel_isa *isa)
+{
+    problem x = make_problem(shape, causal, offset, mask, f64);
+    heed__set_threads(1);
+    run_problem(&x, isa);
+    check_problem(&x);
+    const size_t bytes = keep(&x, NULL);
+    unsigned char *first = room(bytes), *other = room(bytes);
+    keep(&x, first);
+    for (int threads = 2; threads <= 3; threads++) {
+        heed__set_threads(threads);
+        run_problem(&x, isa);
+        keep(&x, other);
+        ck_assert_msg(memcmp(first, other, bytes) == 0, "%s: bits differ with %d threads", isa->name,
+                      threads);
+    }
+    free(first), free(other);
+    free_problem(&x);
+}
+
+START_TEST(attention_shapes)
+{
+    const kernel_isa *isa = heed__isa_at(_i);
+    static const struct {
+        int64_t shape[7];
+        bool causal;
+        int64_t offset;
+        int mask;
+    } cases[] = {
+        { { 2, 2, 2, 64, 64, 32, 32 }, true, 0, 0 },
+        { { 1, 2, 1, 150, 150, 64, 64 }, true, 0, 0 },
+        { { 1, 1, 1, 70, 70, 8, 8 }, false, 0, 0 },
+        { { 2, 4, 2, 33, 47, 24, 40 }, false, 0, 1 },
+        { { 1, 4, 2, 19, 300, 20, 12 }, true, 281, 2 },
+        { { 1, 3, 1, 300, 19, 5, 7 }, true, -281, 0 },  /* most queries see nothing */
+        { { 1, 1, 1, 40, 30, 16, 16 }, true, -60, 0 },  /* none sees anything */
+        { { 1, 2, 2, 140, 600, 16, 48 }, true, 460, 3 }, /* several key blocks */
+        { { 1, 1, 1, 600, 600, 16, 16 }, true, 0, 1 },
+        { { 1, 1, 1, 90, 700, 33, 65 }, false, 0, 0 },
+        { { 3, 2, 1, 1, 77, 64, 64 }, true, 76, 0 },
+        { { 1, 1, 1, 1, 1, 1, 1 }, true, 0, 0 },
+        { { 1, 2, 1, 5, 0, 4, 4 }, false, 0, 0 },
+        { { 1, 2, 1, 0, 5, 4, 4 }, false, 0, 0 },
+        { { 0, 2, 1, 3, 5, 4, 4 }, false, 0, 0 },
+        { { 1, 1, 1, 3, 5, 4, 0 }, false, 0, 0 },
+    };
+    for (size_t i = 0; isa && i < sizeof cases / sizeof *cases; i++)
+        for (int f64 = 0; f64 < 2; f64++)
+            check_attention(cases[i].shape, cases[i].causal, cases[i].offset, cases[i].mask, f64, isa);
+}
+END_TEST
+
+START_TEST(attention_random)
+{
+    const kernel_isa *isa = heed__isa_at(_i);
+    for (int round = 0; isa && round < 60; round++) {
+        const int64_t kv_heads = 1 + random_below(2);
+        const int64_t shape[7] = { 1 + random_below(2),
+                                   kv_heads * (1 + random_below(3)),
+                                   kv_heads,
+                                   1 + random_below(round % 4 ? 40 : 200),
+                                   1 + random_below(round % 4 ? 40 : 300),
+                                   1 + random_below(70),
+                                   1 + random_below(70) };
+        check_attention(shape, random_below(2), random_below(60) - 20, (int)random_below(4),
+                        round % 2 == 0, isa);
+    }
+}
+END_TEST
+
+/* NaN and infinities in what nobody may see change no bit of what is left. */
+START_TEST(attention_hidden_rubbish)
+{
+    const kernel_isa *isa = heed__isa_at(_i);
+    static const double rubbish[3] = { NAN, INFINITY, -INFINITY };
+    for (int round = 0; isa && round < 24; round++) {
+        const bool f64 = round % 2, causal = round % 4 < 2;
+        const int64_t shape[7] = { 2, 2, 1, 30 + random_below(100), 40 + random_below(250), 20, 32 };
+        problem x = make_problem(shape, causal, -5 + random_below(20), 2, f64);
+        kernel_attention *g = &x.g;
+        const size_t bytes = keep(&x, NULL);
+        unsigned char *clean = room(bytes), *dirty = room(bytes);
+        heed__set_threads(1 + round % 3);
+        run_problem(&x, isa);
+        keep(&x, clean);
+        for (int64_t b = 0; b < g->batch; b++)
+            for (int64_t j = 0; j < g->keys; j++) {
+                bool seen = false;
+                for (int64_t i = 0; i < g->queries; i++)
+                    seen = seen || visible(g, b, 0, i, j);
+                for (int64_t c = 0; !seen && c < g->width; c++)
+                    set((void *)(uintptr_t)g->k, place(g->k_strides, b, 0, j) + c, f64,
+                        rubbish[random_below(3)]);
+                for (int64_t c = 0; !seen && c < g->value_width; c++)
+                    set((void *)(uintptr_t)g->v, place(g->v_strides, b, 0, j) + c, f64,
+                        rubbish[random_below(3)]);
+            }
+        run_problem(&x, isa);
+        keep(&x, dirty);
+        ck_assert_msg(memcmp(clean, dirty, bytes) == 0, "%s f%d: hidden rubbish leaks", isa->name,
+                      f64 ? 64 : 32);
+        free(clean), free(dirty);
+        free_problem(&x);
+    }
+}
+END_TEST
+
+/* A NaN in a key that only later queries see leaves the earlier queries alone. */
+START_TEST(attention_later_rubbish)
+{
+    const kernel_isa *isa = heed__isa_at(_i);
+    for (int round = 0; isa && round < 8; round++) {
+        const bool f64 = round % 2;
+        const int64_t shape[7] = { 1, 1, 1, 200, 200, 16, 16 }, bad = 3 + random_below(190);
+        problem x = make_problem(shape, true, 0, 0, f64);
+        kernel_attention *g = &x.g;
+        const size_t bytes = keep(&x, NULL), row = 16 * size_of(f64);
+        unsigned char *clean = room(bytes), *dirty = room(bytes);
+        heed__set_threads(1 + round % 3);
+        run_problem(&x, isa);
+        keep(&x, clean);
+        void *where = (void *)(uintptr_t)(round / 2 % 2 ? g->k : g->v);
+        const int64_t *strides = round / 2 % 2 ? g->k_strides : g->v_strides;
+        set(where, place(strides, 0, 0, bad) + 3, f64, NAN);
+        run_problem(&x, isa);
+        keep(&x, dirty);
+        /* o and gq of the queries before it */
+        ck_assert_int_eq(memcmp(clean, dirty, (size_t)bad * row), 0);
+        ck_assert_int_eq(memcmp(clean + 200 * row, dirty + 200 * row, (size_t)bad * row), 0);
+        for (int64_t i = bad; i < 200; i++)
+            ck_assert(isnan(get(g->o, place(g->o_strides, 0, 0, i) + 3, f64)));
+        free(clean), free(dirty);
+        free_problem(&x);
+    }
+}
+END_TEST
 
 int main(void)
 {
@@ -248,6 +600,13 @@ int main(void)
     tcase_add_loop_test(product, gemm_edges, 0, 3);
     tcase_add_loop_test(product, gemm_rows_alone, 0, 3);
     suite_add_tcase(suite, product);
+    TCase *attention = tcase_create("attention");
+    tcase_set_timeout(attention, 120);
+    tcase_add_loop_test(attention, attention_shapes, 0, 3);
+    tcase_add_loop_test(attention, attention_random, 0, 3);
+    tcase_add_loop_test(attention, attention_hidden_rubbish, 0, 3);
+    tcase_add_loop_test(attention, attention_later_rubbish, 0, 3);
+    suite_add_tcase(suite, attention);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     const int failed = srunner_ntests_failed(runner);
