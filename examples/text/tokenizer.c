@@ -282,12 +282,13 @@ static tokenizer *read_characters(heed__json *json)
         heed__json_fail(json, "expected a string of characters");
         return NULL;
     }
-    size_t last = 0, length;
+    int32_t last = -1;
+    size_t length;
     for (size_t at = 0; at < json->size; at += length) {
         int32_t c = heed__utf8_decode(json->text + at, json->size - at, &length);
-        if (at > 0 && c <= (int32_t)last)
+        if (c <= last)
             heed__json_fail(json, "the characters are not in order");
-        last = (size_t)c;
+        last = c;
     }
     tokenizer *tok = tokenizer_char(json->text, json->size, why, sizeof why);
     if (!tok)
