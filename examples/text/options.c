@@ -1,0 +1,304 @@
+/* The parser and the help of options.h. Knows libc only. */
+#include "options.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where sentences go; they all begin with the program's name. */
+typedef struct complaint {
+    const char *program;
+    char *error;
+    size_t size;
+} complaint;
+
+#if defined(__GNUC__)
+__attribute__((__format__(__printf__, 2, 3)))
+#endif
+static bool
+complain(const complaint *to, const char *format, ...)
+{
+    if (!to->error || to->size == 0)
+        return false;
+    int used = snprintf(to->error, to->size, "%s: ", to->program);
+    if (used < 0 || (size_t)used >= to->size)
+        return false;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(to->error + used, to->size - (size_t)used, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+/* ---- the nearest name ---- */
+
+#define LONGEST_NAME 48
+
+static int least_of(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* How many letters must be put in, taken out, changed or swapped with a neighbour to make a into b. */
+static int distance(const char *a, const char *b)
+{
+    int row[3][LONGEST_NAME + 1];
+    int a_size = (int)strlen(a), b_size = (int)strlen(b);
+    for (int j = 0; j <= b_size; j++)
+        row[0][j] = j;
+    for (int i = 1; i <= a_size; i++) {
+        int *before = row[(i + 1) % 3], *last = row[(i + 2) % 3], *now = row[i % 3];
+        now[0] = i;
+        for (int j = 1; j <= b_size; j++) {
+            now[j] = last[j - 1] + (a[i - 1] != b[j - 1]);
+            now[j] = least_of(now[j], 1 + least_of(last[j], now[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                now[j] = least_of(now[j], before[j - 2] + 1);
+        }
+    }
+    return row[a_size % 3][b_size];
+}
+
+/* The option a misspelt name most likely means, or NULL. */
+static const option *nearest(const option *table, size_t table_size, const char *name)
+{
+    const option *best = NULL;
+    size_t length = strlen(name);
+    int allowed = 1 + (int)(length < 12 ? length : 12) / 3;
+    if (length < 2 || length > LONGEST_NAME)
+        return NULL;
+    for (size_t i = 0; i < table_size; i++) {
+        if (table[i].kind == OPTION_HEADING || strlen(table[i].name) > LONGEST_NAME)
+            continue;
+        int apart =
+            strncmp(table[i].name, name, length) == 0 ? 1 : distance(name, table[i].name);
+        if (apart < allowed + (best == NULL)) {
+            best = &table[i];
+            allowed = apart;
+        }
+    }
+    return best;
+}
+
+/* ---- values ---- */
+
+static bool set_integer(option *o, const char *text, bool store, const complaint *to)
+{
+    char *end;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    bool starts = (text[0] >= '0' && text[0] <= '9') || text[0] == '-';
+    if (!starts || end == text || *end != '\0')
+        return complain(to, "--%s: '%s' is not a whole number", o->name, text);
+    bool limited = o->least != 0 || o->most != 0;
+    int64_t least = limited ? o->least : INT64_MIN, most = limited ? o->most : INT64_MAX;
+    if (errno == ERANGE || number < least || number > most)
+        return complain(to, "--%s must be from %lld to %lld, not %s", o->name, (long long)least,
+                        (long long)most, text);
+    if (store)
+        *(int64_t *)o->value = number;
+    return true;
+}
+
+static bool set_real(option *o, const char *text, bool store, const complaint *to)
+{
+    char *end;
+    double number = strtod(text, &end);
+    bool starts = (text[0] >= '0' && text[0] <= '9') || strchr("-.", text[0]);
+    if (!starts || end == text || *end != '\0' || !isfinite(number))
+        return complain(to, "--%s: '%s' is not a number", o->name, text);
+    bool limited = o->low != 0 || o->high != 0;
+    bool low = !limited || number > o->low || (number == o->low && !o->above);
+    bool high = !limited || number < o->high || (number == o->high && !o->below);
+    if (!low)
+        return complain(to, "--%s must be %s %g, not %s", o->name,
+                        o->above ? "above" : "at least", o->low, text);
+    if (!high)
+        return complain(to, "--%s must be %s %g, not %s", o->name,
+                        o->below ? "below" : "at most", o->high, text);
+    if (store)
+        *(double *)o->value = number;
+    return true;
+}
+
+/* The index-th of "auto|plain|none", its length into *length; NULL if there are not that many. */
+static const char *choice(const char *choices, int index, int *length)
+{
+    for (; index > 0 && choices; index--) {
+        choices = strchr(choices, '|');
+        if (choices)
+            choices++;
+    }
+    if (choices)
+        *length = (int)strcspn(choices, "|");
+    return choices;
+}
+
+static bool set_choice(option *o, const char *text, bool store, const complaint *to)
+{
+    int length;
+    const char *name;
+    for (int i = 0; (name = choice(o->choices, i, &length)) != NULL; i++) {
+        if (strlen(text) == (size_t)length && strncmp(name, text, (size_t)length) == 0) {
+            if (store)
+                *(int *)o->value = i;
+            return true;
+        }
+    }
+    return complain(to, "--%s must be one of %s, not '%s'", o->name, o->choices, text);
+}
+
+static bool set_value(option *o, const char *text, bool store, const complaint *to)
+{
+    switch (o->kind) {
+    case OPTION_INTEGER:
+        return set_integer(o, text, store, to);
+    case OPTION_REAL:
+        return set_real(o, text, store, to);
+    case OPTION_CHOICE:
+        return set_choice(o, text, store, to);
+    default:
+        if (store)
+            *(const char **)o->value = text;
+        return true;
+    }
+}
+
+/* ---- the line ---- */
+
+static option *find(option *table, size_t table_size, const char *name, size_t length)
+{
+    for (size_t i = 0; i < table_size; i++) {
+        if (table[i].kind != OPTION_HEADING && strlen(table[i].name) == length &&
+            strncmp(table[i].name, name, length) == 0)
+            return &table[i];
+    }
+    return NULL;
+}
+
+/* Goes through the line once. The first time nothing is stored, so that a line with a mistake changes
+ * nothing and --help shows defaults. */
+static options_result pass(option *table, size_t table_size, int count, char *const *arguments,
+                           bool store, const complaint *to)
+{
+    for (int i = 0; i < count; i++) {
+        const char *argument = arguments[i];
+        if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0)
+            return OPTIONS_HELP;
+        if (strncmp(argument, "--", 2) != 0 || argument[2] == '\0') {
+            complain(to, "unexpected argument '%s'", argument);
+            return OPTIONS_BAD;
+        }
+        const char *name = argument + 2, *value = strchr(name, '=');
+        size_t length = value ? (size_t)(value - name) : strlen(name);
+        option *o = find(table, table_size, name, length);
+        bool off = !o && length > 3 && strncmp(name, "no-", 3) == 0;
+        if (off)
+            o = find(table, table_size, name + 3, length - 3);
+        if (!o || (off && o->kind != OPTION_FLAG)) {
+            char given[LONGEST_NAME + 2];
+            snprintf(given, sizeof given, "%.*s", length < INT_MAX ? (int)length : INT_MAX,
+                     name);
+            const option *near = nearest(table, table_size, given);
+            complain(to, "unknown option --%s%s%s%s", given, near ? "; did you mean --" : "",
+                     near ? near->name : "", near ? "?" : "");
+            return OPTIONS_BAD;
+        }
+        if (o->kind == OPTION_FLAG && value) {
+            complain(to, "--%s takes no value", o->name);
+            return OPTIONS_BAD;
+        }
+        if (o->kind != OPTION_FLAG && !value &&
+            (i + 1 == count || strncmp(arguments[i + 1], "--", 2) == 0)) {
+            complain(to, "--%s needs a value", o->name);
+            return OPTIONS_BAD;
+        }
+        if (o->kind == OPTION_FLAG && store)
+            *(bool *)o->value = !off;
+        if (o->kind != OPTION_FLAG &&
+            !set_value(o, value ? value + 1 : arguments[++i], store, to))
+            return OPTIONS_BAD;
+        if (store)
+            o->given = true;
+    }
+    return OPTIONS_GOOD;
+}
+
+options_result options_parse(const char *program, option *table, size_t table_size, int count,
+                             char *const *arguments, char *error, size_t error_size)
+{
+    complaint to = { program, error, error_size };
+    for (size_t i = 0; i < table_size; i++)
+        table[i].given = false;
+    options_result result = pass(table, table_size, count, arguments, false, &to);
+    if (result == OPTIONS_GOOD)
+        pass(table, table_size, count, arguments, true, &to);
+    return result;
+}
+
+bool options_given(const option *table, size_t table_size, const char *name)
+{
+    for (size_t i = 0; i < table_size; i++) {
+        if (table[i].kind != OPTION_HEADING && strcmp(table[i].name, name) == 0)
+            return table[i].given;
+    }
+    return false;
+}
+
+/* ---- help ---- */
+
+static void print_default(FILE *to, const option *o)
+{
+    const char *name;
+    int length;
+    switch (o->kind) {
+    case OPTION_STRING:
+        if (*(const char **)o->value)
+            fprintf(to, " (default %s)", *(const char **)o->value);
+        break;
+    case OPTION_INTEGER:
+        fprintf(to, " (default %lld)", (long long)*(int64_t *)o->value);
+        break;
+    case OPTION_REAL:
+        fprintf(to, " (default %g)", *(double *)o->value);
+        break;
+    case OPTION_FLAG:
+        fprintf(to, " (default %s)", *(bool *)o->value ? "on" : "off");
+        break;
+    default:
+        name = choice(o->choices, *(int *)o->value, &length);
+        if (name)
+            fprintf(to, " (default %.*s)", length, name);
+    }
+}
+
+void options_help(FILE *to, const char *program, const char *summary, const option *table,
+                  size_t table_size)
+{
+    static const char *const arguments[] = {
+        [OPTION_STRING] = "TEXT", [OPTION_INTEGER] = "N", [OPTION_REAL] = "X"
+    };
+    fprintf(to, "Usage: %s [options]\n%s\n", program, summary);
+    for (size_t i = 0; i < table_size; i++) {
+        const option *o = &table[i];
+        if (o->kind == OPTION_HEADING) {
+            fprintf(to, "\n%s\n", o->name);
+            continue;
+        }
+        const char *argument = o->argument                ? o->argument
+                               : o->kind == OPTION_FLAG   ? ""
+                               : o->kind == OPTION_CHOICE ? o->choices
+                                                          : arguments[o->kind];
+        bool on = o->kind == OPTION_FLAG && *(bool *)o->value;
+        int width = fprintf(to, "  --%s%s%s%s", on ? "no-" : "", o->name, *argument ? " " : "",
+                            argument);
+        fprintf(to, width < 27 ? "%*s%s" : "\n%28s%s", width < 27 ? 28 - width : 28, "",
+                o->help);
+        print_default(to, o);
+        fputc('\n', to);
+    }
+    fputs("\nOther\n  --help                    this text\n", to);
+}

@@ -1,0 +1,60 @@
+/* Command-line options of the programs: one table says names, kinds, limits and help, and gives the
+ * parser, the --help text and the record of what was given. It knows libc and nothing of heed.
+ *
+ *     int64_t layers = 4;
+ *     int device = 0;
+ *     option table[] = {
+ *         { "Model", OPTION_HEADING },
+ *         { "layers", OPTION_INTEGER, &layers, "transformer blocks", .least = 1, .most = 200 },
+ *         { "device", OPTION_CHOICE, &device, "where to run", .choices = "auto|plain|none" },
+ *     };
+ *     switch (options_parse("gpt train", table, 3, argc - 2, argv + 2, error, sizeof error)) ...
+ *
+ * A value's content before parsing is its default. Values change only if the whole line is right. */
+#ifndef TEXT_OPTIONS_H
+#define TEXT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef enum option_kind {
+    OPTION_HEADING, /* no option: name is a title for those that follow */
+    OPTION_STRING,  /* const char **: points into the arguments */
+    OPTION_INTEGER, /* int64_t * */
+    OPTION_REAL,    /* double *, finite */
+    OPTION_FLAG,    /* bool *: --name sets it, --no-name clears it */
+    OPTION_CHOICE   /* int *: index into choices */
+} option_kind;
+
+typedef struct option {
+    const char *name; /* without the dashes */
+    option_kind kind;
+    void *value;
+    const char *help; /* one line, no full stop */
+    const char
+        *argument; /* what --help calls the value; NULL: PATH, N, X as the kind suggests */
+    const char *choices; /* "auto|plain|none" */
+    int64_t least, most; /* of an integer; both 0: any */
+    double low, high;    /* of a real; both 0: any. For one side, the other is INFINITY */
+    bool above, below;   /* low, high themselves are excluded */
+    bool given;          /* set by the parser: it stood on the command line */
+} option;
+
+typedef enum options_result { OPTIONS_GOOD, OPTIONS_HELP, OPTIONS_BAD } options_result;
+
+/* Reads `count` arguments: --name VALUE, --name=VALUE, --flag, --no-flag; the last of a name counts.
+ * OPTIONS_HELP if --help or -h is there and what stands before it is right. OPTIONS_BAD with one
+ * sentence that begins with `program`: "gpt train: unknown option --layrs; did you mean --layers?". */
+options_result options_parse(const char *program, option *table, size_t table_size, int count,
+                             char *const *arguments, char *error, size_t error_size);
+
+/* Every option with its help and default, under its heading. */
+void options_help(FILE *to, const char *program, const char *summary, const option *table,
+                  size_t table_size);
+
+/* Whether the option of that name stood on the command line. */
+bool options_given(const option *table, size_t table_size, const char *name);
+
+#endif
