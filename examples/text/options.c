@@ -295,8 +295,10 @@ void options_help(FILE *to, const char *program, const char *summary, const opti
         bool on = o->kind == OPTION_FLAG && *(bool *)o->value;
         int width = fprintf(to, "  --%s%s%s%s", on ? "no-" : "", o->name, *argument ? " " : "",
                             argument);
-        fprintf(to, width < 27 ? "%*s%s" : "\n%28s%s", width < 27 ? 28 - width : 28, "",
-                o->help);
+        /* An option too wide for its column gets its help on the next line. */
+        if (width >= 27)
+            fputc('\n', to);
+        fprintf(to, "%*s%s", width < 27 ? 28 - width : 28, "", o->help);
         print_default(to, o);
         fputc('\n', to);
     }
