@@ -343,7 +343,8 @@ typedef enum heed_causality { HEED_NOT_CAUSAL, HEED_CAUSAL_TOP_LEFT, HEED_CAUSAL
 typedef struct heed_attention_options {
     double scale; /* of the scores, > 0; 0 means 1/sqrt(D) */
     heed_causality causality;
-    bool composed; /* build it from matmul, softmax and where instead of the fused kernel */
+    double dropout; /* of the weights, while training; takes the composed form */
+    bool composed;  /* build it from matmul, softmax and where instead of the fused kernel */
 } heed_attention_options;
 /* softmax(scale q k^T) v, exactly, in memory linear in the length (Vaswani et al. 2017; blocks as Dao et al.
  * 2022). q [B, H, T, D], k [B, Hk, S, D], v [B, Hk, S, Dv] -> [B, H, T, Dv]; Hk divides H. mask: bool,

@@ -42,7 +42,7 @@ typedef struct heed_result {
 /* A test case: operands and attributes. Smooth ones are compared with differences at orders 1 and 2; a
  * degenerate or extreme one (kinks, empty axes, huge values) states the result and the gradients of
  * sum(y) in closed form instead. */
-#define HEED_CASE_OPERANDS 5
+#define HEED_CASE_OPERANDS 7
 typedef struct heed_case {
     const char *label;
     int n; /* operands; 0: the op's arity */
@@ -68,6 +68,7 @@ struct heed_op {
     unsigned optional;   /* bit i: operand i may be NULL */
     unsigned integer;    /* bit i: operand i is ids or a mask: never differentiated */
     unsigned dense;      /* bit i: operand i must be contiguous; the engine makes it so */
+    unsigned dense_rows; /* bit i: only its last axis must have stride 1 */
     unsigned uses;
     bool linear;         /* in its differentiable operands jointly: the exact dot test applies */
     size_t attributes_size;

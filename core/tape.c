@@ -384,7 +384,9 @@ static bool prepare(heed_tape *t, const heed_op *op, int n, heed_tensor **x)
             return heed_refuse(t, &c, "operand %d is %s but must be ids or a mask", i,
                                heed_dtype_name(x[i]->dtype));
         bool dense = op->arity == HEED_VARIADIC ? op->dense != 0 : (op->dense & bit) != 0;
-        if (dense && !heed_is_contiguous(x[i])) {
+        int last = x[i]->ndim - 1;
+        bool rows = (op->dense_rows & bit) && last >= 0 && x[i]->shape[last] > 1;
+        if ((dense && !heed_is_contiguous(x[i])) || (rows && x[i]->strides[last] != 1)) {
             x[i] = heed_apply(t, &heed_op_contiguous, 1, &x[i], NULL);
             if (!x[i] || !heed__evaluate(t, x[i]))
                 return false;
