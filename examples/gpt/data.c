@@ -72,17 +72,18 @@ static bool begins_character(char byte)
 
 size_t text_split_at(const gpt_text *text, const tokenizer *tok)
 {
-    size_t characters = 0, wanted, at = 0;
+    size_t characters = 0, at = 0;
     if (strcmp(tokenizer_kind(tok), "bytes") == 0)
         return text->size / 10 * 9 + text->size % 10 * 9 / 10;
     for (size_t i = 0; i < text->size; i++)
         characters += begins_character(text->bytes[i]);
-    wanted = characters / 10 * 9 + characters % 10 * 9 / 10;
-    while (at < text->size && (wanted > 0 || !begins_character(text->bytes[at]))) {
-        wanted -= begins_character(text->bytes[at]);
-        at++;
-        if (wanted == 0 && (at == text->size || begins_character(text->bytes[at])))
+    size_t wanted = characters / 10 * 9 + characters % 10 * 9 / 10;
+    for (; at < text->size; at++) {
+        if (!begins_character(text->bytes[at]))
+            continue;
+        if (wanted == 0)
             break;
+        wanted--;
     }
     return at;
 }

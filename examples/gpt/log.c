@@ -55,10 +55,10 @@ static bool read_line(const char *bytes, size_t size, int64_t step, double *trai
 }
 
 /* Opens the file and claims it. */
-static bool claim(gpt_log *log, int flags, char *error, size_t error_size)
+static bool claim(gpt_log *log, char *error, size_t error_size)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    log->file = open(log->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | flags, 0666);
+    log->file = open(log->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
     if (log->file < 0)
         return heed__say(error, error_size, "cannot write %s: %s", log->path, strerror(errno));
     if (fcntl(log->file, F_SETLK, &lock) == 0 || (errno != EACCES && errno != EAGAIN))
@@ -102,7 +102,7 @@ bool log_open(gpt_log *log, const char *folder, int64_t steps, char *error, size
 {
     *log = (gpt_log){ .file = -1 };
     if (!model_path(log->path, sizeof log->path, folder, "log.jsonl", error, error_size) ||
-        !claim(log, 0, error, error_size))
+        !claim(log, error, error_size))
         return false;
     if (!cut(log, steps, error, error_size)) {
         log_close(log);
@@ -110,7 +110,7 @@ bool log_open(gpt_log *log, const char *folder, int64_t steps, char *error, size
     }
     /* The cut may have put another file in its place, and reading it has given up the claim. */
     close(log->file);
-    return claim(log, 0, error, error_size);
+    return claim(log, error, error_size);
 }
 
 bool log_add(gpt_log *log, const log_line *line, char *error, size_t error_size)
