@@ -4,9 +4,9 @@
  *     int64_t layers = 4;
  *     int device = 0;
  *     option table[] = {
- *         { "Model", OPTION_HEADING },
- *         { "layers", OPTION_INTEGER, &layers, "transformer blocks", .least = 1, .most = 200 },
- *         { "device", OPTION_CHOICE, &device, "where to run", .choices = "auto|plain|none" },
+ *         { "Model", .kind = OPTION_HEADING },
+ *         { "layers", OPTION_INTEGER, &layers, .help = "transformer blocks", .least = 1, .most = 200 },
+ *         { "device", OPTION_CHOICE, &device, .help = "where to run", .choices = "auto|plain|none" },
  *     };
  *     switch (options_parse("gpt train", table, 3, argc - 2, argv + 2, error, sizeof error)) ...
  *
@@ -32,14 +32,13 @@ typedef struct option {
     const char *name; /* without the dashes */
     option_kind kind;
     void *value;
-    const char *help; /* one line, no full stop */
-    const char
-        *argument; /* what --help calls the value; NULL: PATH, N, X as the kind suggests */
-    const char *choices; /* "auto|plain|none" */
-    int64_t least, most; /* of an integer; both 0: any */
-    double low, high;    /* of a real; both 0: any. For one side, the other is INFINITY */
-    bool above, below;   /* low, high themselves are excluded */
-    bool given;          /* set by the parser: it stood on the command line */
+    const char *help;     /* one line, no full stop */
+    const char *argument; /* what --help calls the value; NULL: TEXT, N, X by its kind */
+    const char *choices;  /* "auto|plain|none" */
+    int64_t least, most;  /* of an integer; both 0: any */
+    double low, high;     /* of a real; both 0: any. For one side, the other is INFINITY */
+    bool above, below;    /* low, high themselves are excluded */
+    bool given;           /* set by the parser: it stood on the command line */
 } option;
 
 typedef enum options_result { OPTIONS_GOOD, OPTIONS_HELP, OPTIONS_BAD } options_result;
