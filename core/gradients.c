@@ -1,5 +1,8 @@
-/* Gradients of a set: one block in the layout of its trainable parameters. Only backward.c writes into it
- * (and the arithmetic below); an optimizer reads it by runs. */
+/* Gradients of a set: one block in the layout of its trainable parameters. Only backward.c
+ * writes into it (and the arithmetic below); an optimizer reads it by runs.
+ *
+ * Zeroing only marks. The next sweep's first contribution to a parameter overwrites what is
+ * there, so memory is cleared for those parameters alone that no sweep reaches. */
 #include "engine.h"
 #include "kernels/kernels.h"
 #include "memory.h"
@@ -8,9 +11,11 @@
 #include <math.h>
 #include <string.h>
 
-static bool trains(unsigned flags)
+/* ---- layout ---- */
+
+static bool trains(const heed_parameter *p)
 {
-    return !(flags & (HEED_FROZEN | HEED_BUFFER));
+    return !(p->flags & (HEED_FROZEN | HEED_BUFFER));
 }
 
 static int64_t padded(const heed_parameter *p)
@@ -19,15 +24,34 @@ static int64_t padded(const heed_parameter *p)
     return (p->size + step - 1) / step * step;
 }
 
-static size_t header_bytes(int count)
+int64_t heed__layout(const heed_params *ps, int64_t *offset)
 {
-    return (size_t)count * (sizeof(int64_t) + sizeof(bool) + sizeof(unsigned)) + 64;
+    int64_t elements = 0;
+    for (int i = 0; i < ps->count; i++) {
+        const heed_parameter *p = ps->list[i];
+        offset[i] = trains(p) ? elements : -1;
+        elements += trains(p) ? padded(p) : 0;
+    }
+    return elements;
 }
 
-static size_t block_bytes(const heed_gradients *g)
+bool heed__layout_holds(const heed_params *ps, int count, const int64_t *offset)
 {
-    return (size_t)g->elements * heed_dtype_size(g->set->dtype);
+    if (count != ps->count || !offset)
+        return false;
+    for (int i = 0; i < count; i++) {
+        if (trains(ps->list[i]) != (offset[i] >= 0))
+            return false;
+    }
+    return true;
 }
+
+static void *place(const heed_gradients *g, int i)
+{
+    return (char *)g->block + (size_t)g->offset[i] * heed_dtype_size(g->set->dtype);
+}
+
+/* ---- life ---- */
 
 heed_gradients *heed_gradients_new(heed_params *ps)
 {
@@ -36,8 +60,8 @@ heed_gradients *heed_gradients_new(heed_params *ps)
     heed_gradients *g = heed__allocate(ps->allocator, sizeof *g);
     if (!g)
         return NULL;
-    memset(g, 0, sizeof *g);
-    g->set = ps;
+    *g = (heed_gradients){ .set = ps, .own = ps->own };
+    g->allocator = ps->allocator ? &g->own : NULL;
     if (!heed__gradients_update(g)) {
         heed_gradients_free(g);
         return NULL;
@@ -49,11 +73,9 @@ void heed_gradients_free(heed_gradients *g)
 {
     if (!g)
         return;
-    const heed_allocator *allocator = g->set->allocator;
-    if (g->block)
-        heed__release(allocator, g->block, block_bytes(g));
-    if (g->offset)
-        heed__release(allocator, g->offset, g->header_bytes);
+    heed_allocator own = g->own, *allocator = g->allocator ? &own : NULL;
+    heed__release(allocator, g->block, g->block_bytes);
+    heed__release(allocator, g->offset, g->header_bytes);
     heed__release(allocator, g, sizeof *g);
 }
 
@@ -68,72 +90,65 @@ heed_gradients *heed_params_gradients(heed_params *ps)
     return ps->gradients;
 }
 
-static bool up_to_date(const heed_gradients *g)
+/* Gradients there are move to their new places; new ones start as zeros. */
+static void move_into(const heed_gradients *old, heed_gradients *fresh)
 {
-    if (g->count != g->set->count || !g->offset)
-        return false;
-    for (int i = 0; i < g->count; i++) {
-        if (g->flags[i] != g->set->list[i]->flags)
-            return false;
+    memset(fresh->block, 0, fresh->block_bytes);
+    for (int i = 0; i < fresh->count; i++) {
+        bool kept =
+            i < old->count && old->offset[i] >= 0 && fresh->offset[i] >= 0 && !old->empty[i];
+        fresh->empty[i] = !kept;
+        fresh->stale[i] = false;
+        if (kept)
+            memcpy(place(fresh, i), place(old, i),
+                   (size_t)fresh->set->list[i]->size * heed_dtype_size(fresh->set->dtype));
     }
-    return true;
 }
 
 bool heed__gradients_update(heed_gradients *g)
 {
     heed_params *ps = g->set;
-    if (up_to_date(g))
+    if (heed__layout_holds(ps, g->count, g->offset))
         return true;
-    heed_gradients fresh = { .set = ps, .count = ps->count, .incomplete = g->incomplete,
-                             .header_bytes = header_bytes(ps->count) };
-    fresh.offset = heed__allocate(ps->allocator, fresh.header_bytes);
+    heed_gradients fresh = *g;
+    fresh.count = ps->count;
+    fresh.header_bytes =
+        (size_t)ps->count * (sizeof *g->offset + sizeof *g->empty + sizeof *g->stale);
+    fresh.offset = heed__allocate(g->allocator, fresh.header_bytes);
     if (!fresh.offset)
         return false;
-    fresh.flags = (unsigned *)(fresh.offset + ps->count);
-    fresh.empty = (bool *)(fresh.flags + ps->count);
-    for (int i = 0; i < ps->count; i++) {
-        const heed_parameter *p = ps->list[i];
-        fresh.flags[i] = p->flags;
-        fresh.empty[i] = true;
-        fresh.offset[i] = trains(p->flags) ? fresh.elements : -1;
-        fresh.elements += trains(p->flags) ? padded(p) : 0;
-    }
-    fresh.block = heed__allocate(ps->allocator, block_bytes(&fresh));
+    fresh.empty = (bool *)(fresh.offset + ps->count);
+    fresh.stale = fresh.empty + ps->count;
+    fresh.elements = heed__layout(ps, fresh.offset);
+    fresh.block_bytes = (size_t)fresh.elements * heed_dtype_size(ps->dtype);
+    fresh.block = heed__allocate(g->allocator, fresh.block_bytes);
     if (!fresh.block) {
-        heed__release(ps->allocator, fresh.offset, fresh.header_bytes);
+        heed__release(g->allocator, fresh.offset, fresh.header_bytes);
         return false;
     }
-    memset(fresh.block, 0, block_bytes(&fresh));
-    size_t width = heed_dtype_size(ps->dtype);
-    for (int i = 0; i < g->count && g->block; i++) {
-        if (g->offset[i] >= 0 && fresh.offset[i] >= 0) {
-            fresh.empty[i] = g->empty[i];
-            memcpy((char *)fresh.block + (size_t)fresh.offset[i] * width,
-                   (char *)g->block + (size_t)g->offset[i] * width, (size_t)ps->list[i]->size * width);
-        }
-    }
-    if (g->block)
-        heed__release(ps->allocator, g->block, block_bytes(g));
-    if (g->offset)
-        heed__release(ps->allocator, g->offset, g->header_bytes);
+    move_into(g, &fresh);
+    heed__release(g->allocator, g->block, g->block_bytes);
+    heed__release(g->allocator, g->offset, g->header_bytes);
     *g = fresh;
     return true;
 }
 
-int64_t heed__gradients_elements(const heed_gradients *g)
-{
-    return g->elements;
-}
+/* ---- what a sweep does ---- */
 
+/* Without memory for a new layout the sweep fails by name where it misses its place. */
 void heed__gradients_begin(heed_gradients *g)
 {
-    g->incomplete = true;
+    heed__gradients_update(g);
+    g->unfinished++;
 }
 
-/* A parameter that no path reached has gradient 0. */
+/* A parameter that no path reached has gradient 0. A sweep that failed before this one did
+ * not come here, so its beginning still counts. */
 void heed__gradients_end(heed_gradients *g)
 {
-    g->incomplete = false;
+    if (g->unfinished > 0)
+        g->unfinished--;
+    heed__gradients_settle(g);
 }
 
 void *heed__gradients_slot(heed_gradients *g, const heed_parameter *p, bool **empty)
@@ -141,69 +156,109 @@ void *heed__gradients_slot(heed_gradients *g, const heed_parameter *p, bool **em
     if (g->set != p->set || p->index >= g->count || g->offset[p->index] < 0)
         return NULL;
     *empty = &g->empty[p->index];
-    return (char *)g->block + (size_t)g->offset[p->index] * heed_dtype_size(p->dtype);
+    return place(g, p->index);
 }
 
-/* Marking a gradient empty is enough for the next sweep, which then writes instead of adding; but what no
- * sweep reaches must read as 0. */
 void heed_gradients_zero(heed_gradients *g)
 {
     if (!g)
         return;
-    size_t width = heed_dtype_size(g->set->dtype);
     for (int i = 0; i < g->count; i++) {
-        if (g->offset[i] >= 0 && !g->empty[i]) {
-            memset((char *)g->block + (size_t)g->offset[i] * width, 0,
-                   (size_t)g->set->list[i]->size * width);
-            g->empty[i] = true;
-        }
+        g->stale[i] = g->stale[i] || !g->empty[i];
+        g->empty[i] = true;
     }
-    g->incomplete = false;
+    g->unfinished = 0;
 }
+
+static void settle(const heed_gradients *g, int i)
+{
+    if (g->offset[i] >= 0 && g->empty[i] && g->stale[i])
+        memset(place(g, i), 0, (size_t)g->set->list[i]->size * heed_dtype_size(g->set->dtype));
+    g->stale[i] = false;
+}
+
+void heed__gradients_settle(const heed_gradients *g)
+{
+    for (int i = 0; i < g->count; i++)
+        settle(g, i);
+}
+
+/* Who gets the pointer may write through it, so the next sweep must add to what is there. */
+void *heed_gradients_of(const heed_gradients *g, const heed_parameter *p)
+{
+    bool *empty;
+    void *data = g && p ? heed__gradients_slot((heed_gradients *)g, p, &empty) : NULL;
+    if (data) {
+        settle(g, p->index);
+        *empty = false;
+    }
+    return data;
+}
+
+bool heed_gradients_complete(const heed_gradients *g)
+{
+    return g && g->unfinished == 0;
+}
+
+/* ---- arithmetic ---- */
 
 static const kernel_table *kernels_of(const heed_gradients *g)
 {
     return g->set->dtype == HEED_F64 ? heed__isa()->f64 : heed__isa()->f32;
 }
 
-static void map_block(const heed_gradients *g, kernel_map_name name, const void *other, double p)
+/* y = f(y, x) over n elements. */
+static void map(const heed_gradients *g, kernel_map_name name, int64_t n, void *y,
+                const void *x, double p)
 {
-    kernel_map map = { .ndim = 1, .shape = { g->elements }, .x = { g->block, other },
-                       .x_strides = { { 1 }, { 1 } }, .y = g->block, .y_strides = { 1 }, .p = p };
-    kernels_of(g)->map[name](&map);
+    kernel_map call = { .ndim = 1,
+                        .shape = { n },
+                        .x = { y, x },
+                        .x_strides = { { 1 }, { 1 } },
+                        .y = y,
+                        .y_strides = { 1 },
+                        .p = p };
+    kernels_of(g)->map[name](&call);
 }
 
 bool heed_gradients_add(heed_gradients *g, const heed_gradients *other)
 {
-    if (!g || !other || g->set != other->set || g->elements != other->elements || other->incomplete)
+    if (!g || !other || g->set != other->set || !heed_gradients_complete(g) ||
+        !heed_gradients_complete(other) || !heed__gradients_update(g))
         return false;
-    map_block(g, KERNEL_MAP_add, other->block, 0);
-    for (int i = 0; i < g->count; i++)
-        g->empty[i] = g->empty[i] && other->empty[i];
+    size_t width = heed_dtype_size(g->set->dtype);
+    for (int i = 0; i < g->count && i < other->count; i++) {
+        int64_t size = g->set->list[i]->size;
+        if (g->offset[i] < 0 || other->offset[i] < 0 || other->empty[i])
+            continue;
+        if (g->empty[i])
+            memcpy(place(g, i), place(other, i), (size_t)size * width);
+        else
+            map(g, KERNEL_MAP_add, size, place(g, i), place(other, i), 0);
+        g->empty[i] = false;
+    }
     return true;
-}
-
-void *heed_gradients_of(const heed_gradients *g, const heed_parameter *p)
-{
-    bool *ignored;
-    return g && p ? heed__gradients_slot((heed_gradients *)g, p, &ignored) : NULL;
 }
 
 double heed_gradients_norm(const heed_gradients *g)
 {
-    return g ? sqrt(kernels_of(g)->sum_of_squares(g->block, g->elements)) : NAN;
+    if (!g)
+        return NAN;
+    heed__gradients_settle(g);
+    return sqrt(kernels_of(g)->sum_of_squares(g->block, g->elements));
 }
 
+/* One by one: a factor that is not finite must not reach the padding between them, which
+ * stays 0. */
 void heed_gradients_scale(heed_gradients *g, double factor)
 {
-    if (g)
-        map_block(g, KERNEL_MAP_scale, NULL, factor);
+    for (int i = 0; g && i < g->count; i++) {
+        if (g->offset[i] >= 0 && !g->empty[i])
+            map(g, KERNEL_MAP_scale, g->set->list[i]->size, place(g, i), NULL, factor);
+    }
 }
 
-bool heed_gradients_complete(const heed_gradients *g)
-{
-    return g && !g->incomplete;
-}
+/* ---- runs ---- */
 
 bool heed__next_run(const heed_gradients *g, heed_run *run)
 {
@@ -215,9 +270,13 @@ bool heed__next_run(const heed_gradients *g, heed_run *run)
     if (i >= g->count)
         return false;
     const heed_parameter *p = ps->list[i];
-    *run = (heed_run){ .first = i, .count = 1, .value = p->data, .offset = g->offset[i],
-                       .gradient = (char *)g->block + (size_t)g->offset[i] * width,
-                       .size = padded(p), .flags = p->flags };
+    *run = (heed_run){ .first = i,
+                       .count = 1,
+                       .value = p->data,
+                       .offset = g->offset[i],
+                       .gradient = place(g, i),
+                       .size = padded(p),
+                       .flags = p->flags };
     for (i++; i < g->count; i++) {
         const heed_parameter *q = ps->list[i];
         if (g->offset[i] < 0 || q->flags != run->flags ||

@@ -33,10 +33,10 @@ extern "C" {
 
 #if defined(__GNUC__)
 #define HEED_API __attribute__((visibility("default")))
-#define HEED_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define HEED_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define HEED_API
-#define HEED_PRINTF(format, first)
+#define HEED_PRINTF(text, first)
 #endif
 
 #define HEED_VERSION_MAJOR 0

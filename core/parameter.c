@@ -57,6 +57,17 @@ heed_parameter *heed_params_fail(heed_params *ps, const char *format, ...)
     return NULL;
 }
 
+/* A failed set ignores scopes, so how many of those open at the error are still open is not known. */
+void heed_params_clear_error(heed_params *ps)
+{
+    if (!ps || !ps->failed)
+        return;
+    ps->failed = false;
+    ps->error[0] = '\0';
+    ps->depth = 0;
+    ps->scope[0] = '\0';
+}
+
 heed_dtype heed_params_dtype(const heed_params *ps)
 {
     return ps->dtype;

@@ -38,6 +38,8 @@ HEED_API heed_params *heed_params_new(heed_dtype dtype, const heed_allocator *al
 HEED_API void heed_params_free(heed_params *ps);
 HEED_API const char *heed_params_error(const heed_params *ps);
 HEED_API heed_parameter *heed_params_fail(heed_params *ps, const char *format, ...) HEED_PRINTF(2, 3);
+/* Forgets the error, and the scopes still open when it happened: after a file could not be loaded, say. */
+HEED_API void heed_params_clear_error(heed_params *ps);
 HEED_API heed_dtype heed_params_dtype(const heed_params *ps);
 
 /* Names given between these two are prefixed "name.". */
@@ -74,14 +76,16 @@ HEED_API heed_gradients *heed_params_gradients(heed_params *ps);
 HEED_API heed_gradients *heed_gradients_new(heed_params *ps);
 HEED_API void heed_gradients_free(heed_gradients *g);
 HEED_API void heed_gradients_zero(heed_gradients *g);
-/* g += other, in order of parameters. */
+/* g += other, in order of parameters. False, with nothing changed, when the sets differ, one of them is
+ * incomplete, or memory for parameters new to g is short. */
 HEED_API bool heed_gradients_add(heed_gradients *g, const heed_gradients *other);
-/* The parameter's gradient, row-major in the set's dtype; NULL for a frozen one or a buffer. */
+/* The parameter's gradient, row-major in the set's dtype, to read or write; NULL for a frozen one or a
+ * buffer. The address holds until the next sweep, zero or step: ask again then. */
 HEED_API void *heed_gradients_of(const heed_gradients *g, const heed_parameter *p);
 /* sqrt(sum of all squares), in f64 and in a fixed order. */
 HEED_API double heed_gradients_norm(const heed_gradients *g);
 HEED_API void heed_gradients_scale(heed_gradients *g, double factor);
-/* False while a sweep that failed has left them half done (heed_gradients_zero mends that). */
+/* False once a sweep that failed has left them half done; only heed_gradients_zero mends that. */
 HEED_API bool heed_gradients_complete(const heed_gradients *g);
 
 /* ---- files: safetensors, as PyTorch and NumPy users open them ---- */
@@ -89,8 +93,8 @@ HEED_API bool heed_gradients_complete(const heed_gradients *g);
 /* Writes every parameter and buffer to path (temporary name, sync, rename) with notes as metadata:
  * key, value, key, value, ..., NULL; notes may be NULL. */
 HEED_API bool heed_params_save(heed_params *ps, const char *path, const char *const *notes);
-/* Reads every parameter from path; names, shapes and dtypes must match exactly. On error nothing in the
- * set has changed. */
+/* Reads every parameter from path; names, shapes and dtypes must match exactly. On error no value in the
+ * set has changed, and the set's error names the file, the parameter, and what was expected and found. */
 HEED_API bool heed_params_load(heed_params *ps, const char *path);
 
 /* A set of named arrays and notes to be written as one file, or read from one. */
@@ -105,16 +109,20 @@ HEED_API heed_archive *heed_archive_new(const heed_allocator *allocator);
 HEED_API heed_archive *heed_archive_open(const char *path, const heed_allocator *allocator, char *error,
                                          size_t error_size);
 HEED_API void heed_archive_free(heed_archive *archive);
-/* data is borrowed until the archive is saved. name and note are copied. */
+/* data is borrowed until the archive is saved; name and note are copied. The first failure sticks: later
+ * additions do nothing and the archive is not saved. What was opened may be added to and saved too. */
 HEED_API bool heed_archive_add(heed_archive *archive, const char *name, heed_dtype dtype,
                                heed_shape shape, const void *data);
 HEED_API bool heed_archive_note(heed_archive *archive, const char *key, const char *value);
 HEED_API bool heed_archive_add_params(heed_archive *archive, const char *prefix, heed_params *ps);
 HEED_API bool heed_archive_save(heed_archive *archive, const char *path);
 HEED_API const char *heed_archive_error(const heed_archive *archive);
+/* NULL if there is none of that name, or if it is of a dtype heed does not read (f16, ...), which
+ * heed_archive_error then says; i64 is given as i32 where every number fits. */
 HEED_API const heed_entry *heed_archive_find(const heed_archive *archive, const char *name);
 HEED_API const char *heed_archive_note_of(const heed_archive *archive, const char *key); /* or NULL */
-/* Copies "prefix" + name of every parameter into ps, all or nothing. */
+/* Copies "prefix" + name of every parameter into ps, all or nothing, as strictly as heed_params_load; what
+ * lies outside the prefix is left aside. The sentence of a failure is the archive's error and the set's. */
 HEED_API bool heed_archive_get_params(heed_archive *archive, const char *prefix, heed_params *ps);
 
 /* ---- state: what a model carries from call to call (caches, recurrent state) ---- */
