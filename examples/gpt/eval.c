@@ -134,7 +134,7 @@ int eval_command(int count, char *const *arguments)
         { "data", OPTION_STRING, &data, "the text; must be given", .argument = "FILE" },
         { "part", OPTION_CHOICE, &part, "of the text: as gpt train divides it",
           .choices = "all|train|held-out" },
-        { "json", OPTION_FLAG, &json, "print one JSON object" },
+        { "json", OPTION_FLAG, &json, "print one JSON object", .argument = "" },
         { "threads", OPTION_INTEGER, &threads,
           "threads; 0: OMP_NUM_THREADS, else all processors", .least = 0, .most = 1024 },
     };

@@ -188,7 +188,7 @@ int sample_command(int count, char *const *arguments)
           .above = true },
         { "seed", OPTION_STRING, &seed, "of the draws; without it another one each time",
           .argument = "N" },
-        { "cache", OPTION_FLAG, &o.cache, "recompute the whole window for every token" },
+        { "cache", OPTION_FLAG, &o.cache, "recompute the whole window for every token", .argument = "" },
         { "threads", OPTION_INTEGER, &threads,
           "threads; 0: OMP_NUM_THREADS, else all processors", .least = 0, .most = 1024 },
     };
