@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FORMAT "heed gpt checkpoint 1"
+#define FORMAT    "heed gpt checkpoint 1"
 #define FILE_NAME "checkpoint.safetensors"
 
 static void text_mark(const gpt_text *text, char *mark, size_t size)
@@ -68,8 +68,8 @@ static int64_t note_number(const heed_archive *archive, const char *key)
     return *end == '\0' && errno == 0 ? number : -1;
 }
 
-heed_archive *checkpoint_open(gpt_run *run, gpt_config *stored, const char *folder,
-                              char *error, size_t error_size)
+heed_archive *checkpoint_open(gpt_run *run, gpt_config *stored, const char *folder, char *error,
+                              size_t error_size)
 {
     char path[4096], why[400] = "";
     struct stat status;

@@ -12,8 +12,8 @@ bool checkpoint_save(gpt_run *run, char *error, size_t error_size);
 
 /* Opens a folder's checkpoint and reads step, settings and tokenizer into run; the settings into
  * `stored`. The text's size and hash are checked by checkpoint_is_of. */
-heed_archive *checkpoint_open(gpt_run *run, gpt_config *stored, const char *folder,
-                              char *error, size_t error_size);
+heed_archive *checkpoint_open(gpt_run *run, gpt_config *stored, const char *folder, char *error,
+                              size_t error_size);
 bool checkpoint_is_of(const heed_archive *archive, const gpt_text *text);
 /* Reads parameters and moments once run has a model and an optimizer. */
 bool checkpoint_restore(gpt_run *run, heed_archive *archive, char *error, size_t error_size);

@@ -86,7 +86,8 @@ size_t config_table(gpt_config *c, option table[CONFIG_OPTIONS])
           .most = INT64_MAX },
         { .name = "Run", .kind = OPTION_HEADING },
         { "out", OPTION_STRING, &c->out, "folder of the run", .argument = "DIR" },
-        { "resume", OPTION_FLAG, &c->resume, "continue the run in the folder --out", .argument = "" },
+        { "resume", OPTION_FLAG, &c->resume, "continue the run in the folder --out",
+          .argument = "" },
         { "save-every", OPTION_INTEGER, &c->save_every,
           "steps between checkpoints; 0: as --eval-every", .least = 0, .most = 1000000000 },
         { "eval-every", OPTION_INTEGER, &c->eval_every, "steps between evaluations", .least = 1,
@@ -216,9 +217,9 @@ bool config_read(gpt_config *c, const char *text, char *error, size_t error_size
         heed__json_fail(&json, "expected an object");
     while (heed__json_next(&json) == HEED__JSON_KEY) {
         size_t i = 0;
-        while (i < count && (table[i].kind == OPTION_HEADING ||
-                             is_of_the_start(table[i].name) ||
-                             !heed__json_is(&json, table[i].name)))
+        while (i < count &&
+               (table[i].kind == OPTION_HEADING || is_of_the_start(table[i].name) ||
+                !heed__json_is(&json, table[i].name)))
             i++;
         if (i == count)
             heed__json_fail(&json, "unknown setting %s",

@@ -36,7 +36,9 @@ figure figure_bytes(double bytes)
 figure figure_time(double seconds)
 {
     figure f;
-    long long s = seconds < 0 ? 0 : seconds > 1e12 ? (long long)1e12 : (long long)(seconds + 0.5);
+    long long s = seconds < 0      ? 0
+                  : seconds > 1e12 ? (long long)1e12
+                                   : (long long)(seconds + 0.5);
     if (s < 60)
         snprintf(f.text, sizeof f.text, "%lld s", s);
     else if (s < 3600)

@@ -118,12 +118,11 @@ bool log_add(gpt_log *log, const log_line *line, char *error, size_t error_size)
     char text[512], evaluated[64] = "";
     if (!isnan(line->val_loss))
         snprintf(evaluated, sizeof evaluated, ",\"val_loss\":%.9g", line->val_loss);
-    int size =
-        snprintf(text, sizeof text,
-                 "{\"step\":%lld,\"train_loss\":%.9g,\"lr\":%.9g,\"grad_norm\":%.9g,"
-                 "\"ms\":%.9g,\"tokens_per_s\":%.9g%s}\n",
-                 (long long)line->step, line->train_loss, line->lr, line->grad_norm, line->ms,
-                 line->tokens_per_s, evaluated);
+    int size = snprintf(text, sizeof text,
+                        "{\"step\":%lld,\"train_loss\":%.9g,\"lr\":%.9g,\"grad_norm\":%.9g,"
+                        "\"ms\":%.9g,\"tokens_per_s\":%.9g%s}\n",
+                        (long long)line->step, line->train_loss, line->lr, line->grad_norm,
+                        line->ms, line->tokens_per_s, evaluated);
     for (int done = 0; done < size;) {
         ssize_t wrote = write(log->file, text + done, (size_t)(size - done));
         if (wrote < 0 && errno != EINTR)

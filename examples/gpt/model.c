@@ -11,8 +11,8 @@
 
 #define FORMAT "heed gpt"
 
-bool model_path(char *path, size_t path_size, const char *folder, const char *name,
-                char *error, size_t error_size)
+bool model_path(char *path, size_t path_size, const char *folder, const char *name, char *error,
+                size_t error_size)
 {
     size_t length = strlen(folder);
     const char *slash = length > 0 && folder[length - 1] == '/' ? "" : "/";
@@ -59,11 +59,13 @@ void model_close(gpt_model *m)
 
 /* ---- config.json ---- */
 
-static const char *const activations[] = { [HEED_GELU] = "gelu", [HEED_GELU_TANH] = "gelu_tanh",
-                                           [HEED_RELU] = "relu", [HEED_SILU] = "silu",
-                                           [HEED_TANH] = "tanh", [HEED_SIGMOID] = "sigmoid" };
-static const char *const norms[] = { [HEED_LAYERNORM] = "layernorm",
-                                     [HEED_RMSNORM] = "rmsnorm" };
+static const char *const activations[] = {
+    [HEED_GELU] = "gelu", [HEED_GELU_TANH] = "gelu_tanh", [HEED_RELU] = "relu",
+    [HEED_SILU] = "silu", [HEED_TANH] = "tanh",           [HEED_SIGMOID] = "sigmoid"
+};
+static const char *const norms[] = {
+    [HEED_LAYERNORM] = "layernorm", [HEED_RMSNORM] = "rmsnorm"
+};
 static const char *const positions[] = { "learned", "sinusoidal" };
 
 static void write_config(const heed_gpt_options *o, int64_t step, heed__text *to)
@@ -221,13 +223,15 @@ bool model_open(gpt_model *m, const char *folder, char *error, size_t error_size
     m->tokenizer = tokenizer_load(tokens, error, error_size);
     if (!m->tokenizer)
         return false;
+    bool good = tokenizer_vocabulary(m->tokenizer) == options.vocabulary;
+    if (!good)
+        heed__say(error, error_size, "%s has %lld tokens and %s says %lld", tokens,
+                  (long long)tokenizer_vocabulary(m->tokenizer), config,
+                  (long long)options.vocabulary);
     int64_t count = heed_gpt_count(&options);
-    bool good = machine_has_memory(count < 0 || count > INT64_MAX / 4 ? -1 : 4 * count, error,
-                                   error_size);
-    if (good && tokenizer_vocabulary(m->tokenizer) != options.vocabulary)
-        good = heed__say(error, error_size, "%s has %lld tokens and %s says %lld", tokens,
-                         (long long)tokenizer_vocabulary(m->tokenizer), config,
-                         (long long)options.vocabulary);
+    if (good)
+        good = machine_has_memory(count < 0 || count > INT64_MAX / 4 ? -1 : 4 * count, error,
+                                  error_size);
     if (good)
         good = model_make(m, options, error, error_size);
     if (good && !heed_params_load(m->parameters, numbers))

@@ -17,8 +17,8 @@ void progress_begin(gpt_progress *p, int style, int64_t step, int64_t steps, dou
 {
     bool terminal = isatty(STDOUT_FILENO) == 1;
     *p = (gpt_progress){ .line = style == PROGRESS_AUTO && terminal,
-                         .plain = style == PROGRESS_PLAIN ||
-                                  (style == PROGRESS_AUTO && !terminal),
+                         .plain =
+                             style == PROGRESS_PLAIN || (style == PROGRESS_AUTO && !terminal),
                          .first = step,
                          .steps = steps,
                          .limit = 60 * minutes,
@@ -73,8 +73,7 @@ void progress_step(gpt_progress *p, const log_line *line)
                p->loss);
         if (evaluated)
             printf("  validation loss %.4f", line->val_loss);
-        printf("  lr %.3g  %s tokens/s", line->lr,
-               figure_count((int64_t)p->tokens_per_s).text);
+        printf("  lr %.3g  %s tokens/s", line->lr, figure_count((int64_t)p->tokens_per_s).text);
         if (line->step < p->steps)
             printf("  %s left", figure_time(time_left(p, line->step, now)).text);
         printf("\n");

@@ -61,11 +61,10 @@ static bool build(gpt_run *run, bool draw, char *error, size_t error_size)
         !model_make(&run->model, options, error, error_size))
         return false;
     run->model.gpt->options.random = NULL;
-    run->optimizer = heed_adamw_new(run->model.parameters,
-                                    (heed_adam_options){ .lr = c->lr,
-                                                         .beta1 = c->beta1,
-                                                         .beta2 = c->beta2,
-                                                         .decay = c->weight_decay });
+    run->optimizer = heed_adamw_new(
+        run->model.parameters,
+        (heed_adam_options){
+            .lr = c->lr, .beta1 = c->beta1, .beta2 = c->beta2, .decay = c->weight_decay });
     if (!run->optimizer) {
         const char *why = heed_params_error(run->model.parameters);
         return heed__say(error, error_size, "%s",
@@ -130,15 +129,14 @@ bool run_begin(gpt_run *run, char *error, size_t error_size)
     return checkpoint_save(run, error, error_size);
 }
 
-static bool open_text(gpt_run *run, const heed_archive *archive, char *error,
-                      size_t error_size)
+static bool open_text(gpt_run *run, const heed_archive *archive, char *error, size_t error_size)
 {
     const gpt_config *c = &run->config;
     if (!text_open(&run->text, c->data, error, error_size))
         return false;
     if (!checkpoint_is_of(archive, &run->text))
-        return heed__say(error, error_size,
-                         "%s is not the text that this run learns from%s", run->text.name,
+        return heed__say(error, error_size, "%s is not the text that this run learns from%s",
+                         run->text.name,
                          c->data ? ", or it has changed since: --data says where that text is"
                                  : ": this is another version of gpt");
     return true;
@@ -150,8 +148,7 @@ bool run_resume(gpt_run *run, const option *given, size_t given_size, bool *usag
     gpt_config stored;
     config_begin(&stored);
     *usage = false;
-    heed_archive *archive =
-        checkpoint_open(run, &stored, run->config.out, error, error_size);
+    heed_archive *archive = checkpoint_open(run, &stored, run->config.out, error, error_size);
     bool good = archive != NULL;
     if (good) {
         run->stored_steps = stored.steps;

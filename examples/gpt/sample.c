@@ -105,8 +105,7 @@ bool sample_write(const gpt_model *m, const sample_options *o, FILE *to, int64_t
     stream out = { .to = to };
     int64_t done = 0, vocabulary = m->gpt->options.vocabulary;
     heed_random random = data_random((uint64_t)o->seed, DRAW_SAMPLE, 0);
-    bool good =
-        sampler_open(&choice, vocabulary, o->temperature, o->top_k, o->top_p, random);
+    bool good = sampler_open(&choice, vocabulary, o->temperature, o->top_k, o->top_p, random);
     if (!good)
         heed__say(error, error_size, "not enough memory to write text");
     good = window_open(&window, m->gpt, o->cache, error, error_size) && good &&
@@ -179,16 +178,16 @@ int sample_command(int count, char *const *arguments)
         { "prompt", OPTION_STRING, &prompt, "what the text begins with", .argument = "TEXT" },
         { "tokens", OPTION_INTEGER, &o.tokens, "how many to write", .least = 0,
           .most = 1000000000000 },
-        { "temperature", OPTION_REAL, &o.temperature, "0: always the likeliest token",
-          .low = 0, .high = INFINITY },
+        { "temperature", OPTION_REAL, &o.temperature, "0: always the likeliest token", .low = 0,
+          .high = INFINITY },
         { "top-k", OPTION_INTEGER, &o.top_k, "only the N likeliest tokens; 0: all", .least = 0,
           .most = INT32_MAX },
-        { "top-p", OPTION_REAL, &o.top_p,
-          "only the likeliest tokens of that joint probability", .low = 0, .high = 1,
-          .above = true },
+        { "top-p", OPTION_REAL, &o.top_p, "only the likeliest tokens of that joint probability",
+          .low = 0, .high = 1, .above = true },
         { "seed", OPTION_STRING, &seed, "of the draws; without it another one each time",
           .argument = "N" },
-        { "cache", OPTION_FLAG, &o.cache, "recompute the whole window for every token", .argument = "" },
+        { "cache", OPTION_FLAG, &o.cache, "recompute the whole window for every token",
+          .argument = "" },
         { "threads", OPTION_INTEGER, &threads,
           "threads; 0: OMP_NUM_THREADS, else all processors", .least = 0, .most = 1024 },
     };

@@ -51,8 +51,7 @@ int32_t sampler_choose(sampler *s, const float *logits)
     if (s->temperature <= 0 || isinf(logits[best]))
         return best;
     for (int64_t i = 0; i < count; i++) {
-        s->choices[i].weight =
-            exp(((double)logits[i] - (double)logits[best]) / s->temperature);
+        s->choices[i].weight = exp(((double)logits[i] - (double)logits[best]) / s->temperature);
         s->choices[i].id = (int32_t)i;
     }
     if ((s->top_k > 0 && s->top_k < count) || s->top_p < 1) {

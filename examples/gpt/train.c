@@ -136,8 +136,7 @@ static bool evaluate(trainer *w, double *loss)
     heed_set_recording(w->tape, true);
     *loss = sum / (double)c->eval_batches;
     if (heed_error(w->tape))
-        return fail(w, "evaluation after step %lld: %s", (long long)w->run.step,
-                    tape_error(w));
+        return fail(w, "evaluation after step %lld: %s", (long long)w->run.step, tape_error(w));
     return true;
 }
 
@@ -171,9 +170,9 @@ static bool loop(trainer *w)
             return fail(w, "%s; the checkpoint of step %lld in %s was not harmed", why,
                         (long long)w->saved, c->out);
         progress_step(&w->progress, &line);
-        bool stop = machine_interrupted() ||
-                    (c->minutes > 0 &&
-                     machine_seconds() - w->progress.began >= 60 * c->minutes);
+        bool stop =
+            machine_interrupted() ||
+            (c->minutes > 0 && machine_seconds() - w->progress.began >= 60 * c->minutes);
         if ((last || stop || run->step % save_every == 0) && !save(w))
             return false;
         if (stop)
@@ -252,8 +251,9 @@ static void print_end(trainer *w, double seconds)
     progress_curve(w->log.train, w->log.held_out, w->log.count);
     printf("\nA sample:\n\n");
     fflush(stdout);
-    sample_options options = { .tokens = 300, .temperature = 0.8, .top_p = 1, .cache = true,
-                               .seed = run->config.seed };
+    sample_options options = {
+        .tokens = 300, .temperature = 0.8, .top_p = 1, .cache = true, .seed = run->config.seed
+    };
     if (!sample_write(&run->model, &options, stdout, NULL, why, sizeof why))
         printf("(no sample: %s)", why);
     printf("\n\n%s steps in %s", figure_count(run->step - w->progress.first).text,
@@ -263,10 +263,12 @@ static void print_end(trainer *w, double seconds)
     printf(". Next:\n");
     print_command(w, "sample --model");
     printf(" --prompt TEXT\n");
-    print_command(w, "eval --part held-out --model");
-    printf(" --data ");
-    figure_quote(stdout, run->config.data ? run->config.data : "FILE");
-    printf("\n");
+    if (run->config.data) {
+        print_command(w, "eval --part held-out --model");
+        printf(" --data ");
+        figure_quote(stdout, run->config.data);
+        printf("\n");
+    }
     print_command(w, "train --resume --out");
     printf(" --steps %lld\n", (long long)run->config.steps * 2);
 }

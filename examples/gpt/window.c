@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool window_open(gpt_window *w, const heed_gpt *gpt, bool cache, char *error,
-                 size_t error_size)
+bool window_open(gpt_window *w, const heed_gpt *gpt, bool cache, char *error, size_t error_size)
 {
     const heed_gpt_options *o = &gpt->options;
     *w = (gpt_window){ .gpt = gpt, .tape = heed_tape_new(NULL) };
