@@ -1,5 +1,5 @@
-/* The settings of a run (config.h). The options table is the only list of them: JSON and the comparison
- * on --resume walk the same table. */
+/* The settings of a run (config.h). The options table is the only list of them: JSON and the
+ * comparison on --resume walk the same table. */
 #include "config.h"
 
 #include "json.h"

@@ -1,5 +1,6 @@
-/* The settings of a run: one table of options gives the command line, --help, what a checkpoint
- * remembers, and what --resume refuses to change. Knows the options and the library's JSON room. */
+/* The settings of a run: one table of options gives the command line, --help, what a
+ * checkpoint remembers, and what --resume refuses to change. Knows the options and the
+ * library's JSON room. */
 #ifndef GPT_CONFIG_H
 #define GPT_CONFIG_H
 
@@ -41,13 +42,15 @@ size_t config_table(gpt_config *c, option table[CONFIG_OPTIONS]);
 /* What options_parse cannot see: sizes that do not divide, rates in the wrong order. */
 bool config_check(const gpt_config *c, char *error, size_t error_size);
 
-/* Every setting that belongs to the run rather than to one start of the program, as a JSON object. */
+/* Every setting that belongs to the run rather than to one start of the program, as a JSON
+ * object. */
 void config_write(gpt_config *c, heed__text *to);
 /* Reads those back into c. Unknown and missing settings are errors. */
 bool config_read(gpt_config *c, const char *json, char *error, size_t error_size);
 
-/* Takes the settings of the stored run into c, except those given that may differ. Any other one that
- * was given and differs is refused by name. `given` is the table of c after parsing. */
+/* Takes the settings of the stored run into c, except those given that may differ. Any other
+ * one that was given and differs is refused by name. `given` is the table of c after
+ * parsing. */
 bool config_resume(gpt_config *c, gpt_config *stored, const option *given, size_t given_size,
                    char *error, size_t error_size);
 

@@ -1,5 +1,5 @@
-/* Texts, parts and windows (data.h). A batch is a pure function of seed and step, so a run that resumes
- * needs no position in the data but its step. */
+/* Texts, parts and windows (data.h). A batch is a pure function of seed and step, so a run
+ * that resumes needs no position in the data but its step. */
 #include "data.h"
 
 #include "builtin.h"

@@ -1,5 +1,5 @@
-/* The text a run learns from or is judged by: its bytes, its tokens in two parts, and windows drawn from
- * them. Knows tokenizers and the library's file room. */
+/* The text a run learns from or is judged by: its bytes, its tokens in two parts, and
+ * windows drawn from them. Knows tokenizers and the library's file room. */
 #ifndef GPT_DATA_H
 #define GPT_DATA_H
 
@@ -34,8 +34,8 @@ uint64_t text_hash(const gpt_text *text);
 tokenizer *text_tokenizer(const gpt_text *text, const char *which, char *error,
                           size_t error_size);
 
-/* How many of its bytes are for training: the first 90 % of its characters (of its bytes, for a bytes
- * tokenizer). The rest is held out. */
+/* How many of its bytes are for training: the first 90 % of its characters (of its bytes,
+ * for a bytes tokenizer). The rest is held out. */
 size_t text_split_at(const gpt_text *text, const tokenizer *tok);
 
 /* The tokens of bytes start .. end - 1. */
@@ -45,8 +45,8 @@ void part_close(gpt_part *part);
 
 heed_random data_random(uint64_t seed, gpt_draw what, int64_t index);
 
-/* Draws `batch` windows at random offsets: ids [batch, context] and the targets one further on. The part
- * has more than `context` tokens. */
+/* Draws `batch` windows at random offsets: ids [batch, context] and the targets one further
+ * on. The part has more than `context` tokens. */
 void part_draw(const gpt_part *part, heed_random r, int64_t batch, int64_t context,
                int32_t *ids, int32_t *targets);
 

@@ -1,12 +1,12 @@
-/* A tool of the build: writes the files it is given, one after the other, as a C array that the program
- * carries with it. Knows libc; runs on the machine that builds.
+/* A tool of the build: writes the files it is given, one after the other, as a C array that
+ * the program carries with it. Knows libc; runs on the machine that builds.
  *
  *     embed OUTPUT FILE... */
 #include <stdio.h>
 #include <string.h>
 
-/* The text is for a model to learn, so it is printable ASCII and line ends: a few odd characters would
- * only bloat the vocabulary. */
+/* The text is for a model to learn, so it is printable ASCII and line ends: a few odd
+ * characters would only bloat the vocabulary. */
 static int plain(int byte)
 {
     return byte == '\n' || (byte >= ' ' && byte <= '~');

@@ -1,5 +1,6 @@
-/* gpt eval (eval.h). The text goes through the model in consecutive windows of its context, so each
- * token but the first is predicted exactly once, from the tokens before it in its window. */
+/* gpt eval (eval.h). The text goes through the model in consecutive windows of its context,
+ * so each token but the first is predicted exactly once, from the tokens before it in its
+ * window. */
 #include "eval.h"
 
 #include "data.h"

@@ -1,4 +1,5 @@
-/* The log of a run (log.h). Numbers have nine digits, so f32 values can be compared bit for bit. */
+/* The log of a run (log.h). Numbers have nine digits, so f32 values can be compared bit for
+ * bit. */
 #include "log.h"
 
 #include "file.h"

@@ -20,8 +20,8 @@ typedef struct gpt_log {
     size_t count, train_capacity, held_out_capacity;
 } gpt_log;
 
-/* Opens the log of a folder and cuts it back to the lines of steps 1 .. steps, in one go. Only one
- * program at a time may hold it. */
+/* Opens the log of a folder and cuts it back to the lines of steps 1 .. steps, in one go.
+ * Only one program at a time may hold it. */
 bool log_open(gpt_log *log, const char *folder, int64_t steps, char *error, size_t error_size);
 bool log_add(gpt_log *log, const log_line *line, char *error, size_t error_size);
 /* After this the lines are on the disk. */

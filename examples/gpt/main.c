@@ -1,5 +1,5 @@
-/* gpt: trains a decoder-only language model on a text, measures it and writes with it. This file only
- * finds the command; each command is a file of its own. */
+/* gpt: trains a decoder-only language model on a text, measures it and writes with it. This
+ * file only finds the command; each command is a file of its own. */
 #include "eval.h"
 #include "sample.h"
 #include "train.h"

@@ -1,5 +1,5 @@
-/* The model folder (model.h). config.json is read strictly: a setting that this program would not obey
- * is refused rather than passed over. */
+/* The model folder (model.h). config.json is read strictly: a setting that this program
+ * would not obey is refused rather than passed over. */
 #include "model.h"
 
 #include "file.h"
@@ -112,7 +112,8 @@ static bool read_flag(heed__json *json)
     return event == HEED__JSON_TRUE;
 }
 
-/* Reads the value of one field into o; its bit in a set of fields seen, 0 if there is no such field. */
+/* Reads the value of one field into o; its bit in a set of fields seen, 0 if there is no
+ * such field. */
 static unsigned read_field(heed__json *json, heed_gpt_options *o)
 {
     if (heed__json_is(json, "vocabulary")) {

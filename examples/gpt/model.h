@@ -1,5 +1,6 @@
-/* A model on disk: config.json says its sizes, tokenizer.json its tokens, model.safetensors holds its
- * numbers. Training writes the three; sample and eval read them. Knows nn and tokenizers. */
+/* A model on disk: config.json says its sizes, tokenizer.json its tokens, model.safetensors
+ * holds its numbers. Training writes the three; sample and eval read them. Knows nn and
+ * tokenizers. */
 #ifndef GPT_MODEL_H
 #define GPT_MODEL_H
 
@@ -13,7 +14,8 @@ typedef struct gpt_model {
     tokenizer *tokenizer;
 } gpt_model;
 
-/* Builds a model of those sizes: random NULL leaves its numbers 0. On failure nothing is left. */
+/* Builds a model of those sizes: random NULL leaves its numbers 0. On failure nothing is
+ * left. */
 bool model_make(gpt_model *m, heed_gpt_options options, char *error, size_t error_size);
 bool model_open(gpt_model *m, const char *folder, char *error, size_t error_size);
 void model_close(gpt_model *m);

@@ -73,7 +73,8 @@ static bool build(gpt_run *run, bool draw, char *error, size_t error_size)
     return true;
 }
 
-/* The path so that it holds in any working directory: the run may be resumed from another one. */
+/* The path so that it holds in any working directory: the run may be resumed from another
+ * one. */
 static bool keep_path(gpt_config *c, char *error, size_t error_size)
 {
     if (!c->data)
@@ -125,7 +126,8 @@ bool run_begin(gpt_run *run, char *error, size_t error_size)
         return false;
     if (!keep_path(c, error, error_size) || !make_folder(c->out, error, error_size))
         return false;
-    /* So that the run can be resumed from its first moment on, and a full disk shows at once. */
+    /* So that the run can be resumed from its first moment on, and a full disk shows at
+     * once. */
     return checkpoint_save(run, error, error_size);
 }
 

@@ -1,5 +1,5 @@
-/* A training run in memory: settings, tokens, model, optimizer and the step it has reached. Knows all
- * that a run is made of, and not how it proceeds. */
+/* A training run in memory: settings, tokens, model, optimizer and the step it has reached.
+ * Knows all that a run is made of, and not how it proceeds. */
 #ifndef GPT_RUN_H
 #define GPT_RUN_H
 
@@ -19,11 +19,12 @@ typedef struct gpt_run {
     int64_t stored_steps; /* on resume: --steps as the checkpoint has it; else 0 */
 } gpt_run;
 
-/* Starts a run in a folder that holds none yet. run->config is given; on failure run_close still is the
- * caller's. `usage` tells a mistake in the options from one in the world. */
+/* Starts a run in a folder that holds none yet. run->config is given; on failure run_close
+ * still is the caller's. */
 bool run_begin(gpt_run *run, char *error, size_t error_size);
 
-/* Continues the run of a folder: run->config is the command line, `given` its table after parsing. */
+/* Continues the run of a folder: run->config is the command line, `given` its table after
+ * parsing. *usage tells a mistake in the options from one in the world. */
 bool run_resume(gpt_run *run, const option *given, size_t given_size, bool *usage, char *error,
                 size_t error_size);
 

@@ -1,4 +1,5 @@
-/* gpt sample (sample.h). Only the text goes to stdout; what is to be said about it goes to stderr. */
+/* gpt sample (sample.h). Only the text goes to stdout; what is to be said about it goes to
+ * stderr. */
 #include "sample.h"
 
 #include "data.h"
@@ -29,7 +30,8 @@ typedef struct stream {
     heed__text held;
 } stream;
 
-/* Writes the first `size` bytes that are held, each byte that belongs to no character as U+FFFD. */
+/* Writes the first `size` bytes that are held, each byte that belongs to no character as
+ * U+FFFD. */
 static void put(stream *s, size_t size)
 {
     size_t at = 0, length;
@@ -61,7 +63,8 @@ static bool stream_token(stream *s, const tokenizer *tok, int32_t id, char *erro
     return true;
 }
 
-/* The token a text without prompt begins after: the end of another text, or of a line, or any. */
+/* The token a text without prompt begins after: the end of another text, or of a line, or
+ * any. */
 static int32_t first_token(const tokenizer *tok)
 {
     int32_t *ids, id = tokenizer_end_of_text(tok);

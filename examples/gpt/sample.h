@@ -16,8 +16,8 @@ typedef struct sample_options {
     bool cache;
 } sample_options;
 
-/* Writes the prompt and what follows it, as whole UTF-8 characters as they come. *written (may be NULL)
- * is the number of new tokens. An interrupt ends it early and is no failure. */
+/* Writes the prompt and what follows it, as whole UTF-8 characters as they come. *written
+ * (may be NULL) is the number of new tokens. An interrupt ends it early and is no failure. */
 bool sample_write(const gpt_model *m, const sample_options *options, FILE *to, int64_t *written,
                   char *error, size_t error_size);
 

@@ -1,5 +1,5 @@
-/* Choosing a token (sampler.h). Probabilities are summed in f64 and in a fixed order, so the same logits
- * and the same draw give the same token everywhere. */
+/* Choosing a token (sampler.h). Probabilities are summed in f64 and in a fixed order, so the
+ * same logits and the same draw give the same token everywhere. */
 #include "sampler.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
-/* gpt train (train.h). A step is a pure function of the checkpoint before it: batches and dropout are
- * keyed by seed and step, so a run that was interrupted goes on with the same bits. */
+/* gpt train (train.h). A step is a pure function of the checkpoint before it: batches and
+ * dropout are keyed by seed and step, so a run that was interrupted goes on with the same
+ * bits. */
 #include "train.h"
 
 #include "checkpoint.h"
@@ -62,7 +63,8 @@ static const char *tape_error(const trainer *w)
     return error ? error : "the step failed";
 }
 
-/* Adds the gradients of one batch, as its share of the step; *loss gets its part of the mean. */
+/* Adds the gradients of one batch, as its share of the step; *loss gets its part of the
+ * mean. */
 static bool sweep(trainer *w, int64_t index, double *loss)
 {
     const gpt_config *c = &w->run.config;
@@ -314,7 +316,8 @@ static int train(trainer *w, const option *table, size_t table_size)
     if (run->step >= c->steps) {
         printf("The run is complete at step %s: more --steps let it go on.\n",
                figure_count(run->step).text);
-        return save(w) ? 0 : 1;
+        /* A kill between the last checkpoint and its exports has left these behind. */
+        return model_export(&run->model, c->out, run->step, w->error, sizeof w->error) ? 0 : 1;
     }
     progress_begin(&w->progress, c->progress, run->step, c->steps, c->minutes);
     bool good = loop(w);

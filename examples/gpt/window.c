@@ -1,5 +1,5 @@
-/* Windows with and without a cache (window.h): both ways see the very same tokens at the very same
- * positions. */
+/* Windows with and without a cache (window.h): both ways see the very same tokens at the
+ * very same positions. */
 #include "window.h"
 
 #include "text.h"

@@ -1,5 +1,5 @@
-/* The tokens a model sees while it writes: at most `context` of them. When the window is full, its
- * oldest half is dropped and the cache rebuilt. Knows nn. */
+/* The tokens a model sees while it writes: at most `context` of them. When the window is
+ * full, its oldest half is dropped and the cache rebuilt. Knows nn. */
 #ifndef GPT_WINDOW_H
 #define GPT_WINDOW_H
 

@@ -18,7 +18,8 @@ refuses 1 "of memory" train --data text --out run --width 1000000 --layers 200 -
 refuses 1 "" train --data text --out text
 is "no refused run left a folder" test ! -e run
 # shellcheck disable=SC2086
-is "bytes take any data" "$gpt" train $tiny --data latin.long --tokenizer bytes --out any --steps 3
+is "bytes take any data" "$gpt" train $tiny --data latin.long --tokenizer bytes --out any \
+    --steps 3
 
 # shellcheck disable=SC2086
 is "a run" "$gpt" train $tiny --data text --out run --steps 5

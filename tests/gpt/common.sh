@@ -1,5 +1,5 @@
-# What the end-to-end tests of gpt share: POSIX sh, sourced by each. A test is called with the program
-# and a folder for its files, and prints TAP.
+# What the end-to-end tests of gpt share: POSIX sh, sourced by each. A test is called with the
+# program and a folder for its files, and prints TAP.
 #
 #     . "$(dirname "$0")/common.sh"
 #     is "a name" test -e "$work/file"
@@ -48,7 +48,8 @@ is() {
     mv "$work/.now" "$work/.out"
 }
 
-# refuses CODE PATTERN ARGUMENTS...: gpt ends with that code and one sentence on stderr that matches.
+# refuses CODE PATTERN ARGUMENTS...: gpt ends with that code and one sentence on stderr that
+# matches.
 refuses() {
     wanted=$1
     pattern=$2

@@ -1,6 +1,6 @@
 #!/bin/sh
-# No room on the disk (here: a limit on the size of files): one sentence, and the checkpoint that was
-# there is still there and good.
+# No room on the disk (here: a limit on the size of files): one sentence, and the checkpoint
+# that was there is still there and good.
 . "$(dirname "$0")/common.sh"
 make_text
 cd "$work" || exit 1

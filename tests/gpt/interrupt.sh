@@ -1,5 +1,5 @@
 #!/bin/sh
-# Ctrl-C: the first one saves and says how to go on; the run then ends as one that was left alone.
+# Ctrl-C: the first one saves and says how to go on, and nothing is missing when it does.
 . "$(dirname "$0")/common.sh"
 make_text
 cd "$work" || exit 1

@@ -1,6 +1,6 @@
 #!/bin/sh
-# A run that is killed at random moments and resumed ends with the same bits as one that was left alone.
-# HEED_TRIES says how often (default 2).
+# A run that is killed at random moments and resumed ends with the same bits as one that was
+# left alone. HEED_TRIES says how often (default 2).
 . "$(dirname "$0")/common.sh"
 make_text
 cd "$work" || exit 1
