@@ -352,6 +352,10 @@ typedef struct heed_attention_options {
  * 0 and gradient 0; NaN or infinity in keys and values it may not see never reaches it. */
 HEED_API heed_tensor *heed_attention(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_tensor *v,
                                      heed_tensor *mask, const heed_attention_options *options);
+/* Self-attention from one packed projection: qkv [B, T, 3C], rows of q, then k, then v, each of `heads` heads;
+ * -> [B, T, C] with the heads joined. The same as splitting, heed_attention and joining, without copies. */
+HEED_API heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads, heed_tensor *mask,
+                                            const heed_attention_options *options);
 
 /* ------------------------------------------------------------------------------------------ checks */
 

@@ -76,14 +76,16 @@ static heed__json_event unexpected(heed__json *json, const char *expected)
     return stop(json, json->at, sentence);
 }
 
+static char peek(const heed__json *json, size_t at)
+{
+    return at < json->input_size ? json->input[at] : '\0';
+}
+
 static void pass_blanks(heed__json *json)
 {
-    while (json->at < json->input_size) {
-        char c = json->input[json->at];
-        if (c != ' ' && c != '\t' && c != '\n' && c != '\r')
-            return;
+    char c;
+    while ((c = peek(json, json->at)) == ' ' || c == '\t' || c == '\n' || c == '\r')
         json->at++;
-    }
 }
 
 /* ---- strings ---- */
@@ -242,11 +244,12 @@ static bool enter_key(heed__json *json)
     heed__text_add(&json->names, json->text, json->size);
     heed__json_key *keys = heed__grow(json->allocator, json->keys, &json->key_capacity,
                                       json->key_count + 1, sizeof *keys);
+    if (keys)
+        json->keys = keys;
     if (!keys || json->names.failed) {
         stop(json, json->offset, "not enough memory");
         return false;
     }
-    json->keys = keys;
     keys[json->key_count++] = (heed__json_key){ hash, start, json->size, slot, json->depth };
     json->table[slot] = json->key_count;
     return true;
@@ -280,12 +283,12 @@ static heed__json_event close_level(heed__json *json)
 
 static heed__json_event read_key(heed__json *json)
 {
-    if (json->at >= json->input_size || json->input[json->at] != '"')
+    if (peek(json, json->at) != '"')
         return unexpected(json, "a key in quotes");
     if (!read_string(json) || !enter_key(json))
         return HEED__JSON_ERROR;
     pass_blanks(json);
-    if (json->at >= json->input_size || json->input[json->at] != ':')
+    if (peek(json, json->at) != ':')
         return unexpected(json, "a colon");
     json->at++;
     json->expected = EXPECT_VALUE;
@@ -298,11 +301,6 @@ static size_t digits(const heed__json *json, size_t at)
     while (at < json->input_size && json->input[at] >= '0' && json->input[at] <= '9')
         at++;
     return at - start;
-}
-
-static char peek(const heed__json *json, size_t at)
-{
-    return at < json->input_size ? json->input[at] : '\0';
 }
 
 static heed__json_event read_number(heed__json *json)
@@ -397,7 +395,5 @@ heed__json_event heed__json_next(heed__json *json)
         return HEED__JSON_ERROR;
     json->text = NULL;
     json->size = 0;
-    heed__json_event event = next_event(json);
-    json->event = event;
-    return event;
+    return json->event = next_event(json);
 }

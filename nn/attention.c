@@ -46,6 +46,21 @@ int64_t heed_cache_length(const heed_cache *cache)
     return heed_state_length(cache->k);
 }
 
+/* The new positions' keys and values go into the cache; the new queries see all that it holds. */
+static heed_tensor *attend_cached(heed_tape *t, const heed_self_attention *m, heed_tensor *qkv,
+                                  heed_tensor *mask, heed_cache *cache, heed_attention_options options)
+{
+    int64_t width = qkv->shape[2] / 3;
+    heed_tensor *q = heed_split_heads(t, heed_slice(t, qkv, 2, 0, width, 1), m->heads); /* [B, H, T, D] */
+    heed_tensor *k = heed_split_heads(t, heed_slice(t, qkv, 2, width, 2 * width, 1), m->heads);
+    heed_tensor *v = heed_split_heads(t, heed_slice(t, qkv, 2, 2 * width, 3 * width, 1), m->heads);
+    k = heed_state_append(t, cache->k, k, 2, cache->capacity); /* [B, H, S, D] */
+    v = heed_state_append(t, cache->v, v, 2, cache->capacity);
+    if (options.causality != HEED_NOT_CAUSAL)
+        options.causality = HEED_CAUSAL_BOTTOM_RIGHT;
+    return heed_join_heads(t, heed_attention(t, q, k, v, mask, &options));
+}
+
 heed_tensor *heed_self_attention_forward(heed_tape *t, const heed_self_attention *m, heed_tensor *x,
                                          heed_tensor *mask, heed_cache *cache)
 {
@@ -54,23 +69,11 @@ heed_tensor *heed_self_attention_forward(heed_tape *t, const heed_self_attention
         return NULL;
     if (qkv->ndim != 3)
         return heed_fail(t, "self_attention: x needs shape [B, T, C], got %d axes", qkv->ndim);
-    int64_t width = qkv->shape[2] / 3;
-    heed_tensor *q = heed_slice(t, qkv, 2, 0, width, 1);
-    heed_tensor *k = heed_slice(t, qkv, 2, width, 2 * width, 1);
-    heed_tensor *v = heed_slice(t, qkv, 2, 2 * width, 3 * width, 1);
-    q = heed_split_heads(t, q, m->heads); /* [B, H, T, D] */
-    k = heed_split_heads(t, k, m->heads);
-    v = heed_split_heads(t, v, m->heads);
     heed_attention_options options = { .causality = m->causality, .composed = m->composed,
                                        .dropout = m->attention_dropout };
-    if (cache) {
-        k = heed_state_append(t, cache->k, k, 2, cache->capacity); /* [B, H, S, D] */
-        v = heed_state_append(t, cache->v, v, 2, cache->capacity);
-        if (m->causality != HEED_NOT_CAUSAL)
-            options.causality = HEED_CAUSAL_BOTTOM_RIGHT;
-    }
-    heed_tensor *heads = heed_attention(t, q, k, v, mask, &options); /* [B, H, T, D] */
-    heed_tensor *y = heed_linear_forward(t, &m->output, heed_join_heads(t, heads));
+    heed_tensor *joined = cache ? attend_cached(t, m, qkv, mask, cache, options)
+                                : heed_attention_packed(t, qkv, m->heads, mask, &options); /* [B, T, C] */
+    heed_tensor *y = heed_linear_forward(t, &m->output, joined);
     return m->dropout > 0 ? heed_dropout(t, y, m->dropout) : y;
 }
 

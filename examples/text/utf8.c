@@ -1,4 +1,4 @@
-/* UTF-8 helpers of the programs. */
+/* UTF-8 as the programs need it. Knows the library's text room only. */
 #include "utf8.h"
 
 #include "text.h"
