@@ -116,9 +116,9 @@ static void say_page(void)
         "- **value**: y from x (x0, x1, ... or the customary letters when there are several operands).\n"
         "- **adjoint**: what the rule returns for gy, the gradient of the loss by y. It is written before\n"
         "  broadcasting is undone: the engine sums it to the operand's shape. `<a, b>` is the sum of\n"
-        "  products along the axis the op works on, and m in a masked op its mask.\n"
-        "- **reads**: which operands and results the adjoint reads, besides gy, and which therefore stay\n"
-        "  in memory until the sweep has passed.\n"
+        "  products along the axis the op works on, `[c]` is 1 where c holds and else 0.\n"
+        "- **reads**: which operands and results the adjoint reads, besides gy and what the value saved for\n"
+        "  it (a norm's mean and deviation, attention's log-sum-exp). Tests fill the others with NaN.\n"
         "- **notes**: linear ops also pass the exact dot test; a fused op has a composition in plain ops,\n"
         "  which tests compare it with and which a recorded sweep differentiates instead; an op that\n"
         "  *adds in place* can write its result on top of a gradient that is there.\n"
@@ -128,8 +128,9 @@ static void say_page(void)
     say("## Ops\n\n");
     say_table(false);
     say("\n## Ops that adjoints are made of\n\n"
-        "They have adjoints of their own, so gradients can be differentiated again. In them g is the\n"
-        "gradient that came in, z the result, and h the gradient of z.\n\n");
+        "In them g (or gy) is the gradient that came in, z the result, and h the gradient of z. Those with\n"
+        "an adjoint let gradients be differentiated again; those of fused ops need none, because a\n"
+        "recorded sweep differentiates the fused op's composition.\n\n");
     say_table(true);
 }
 
