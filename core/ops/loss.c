@@ -25,7 +25,7 @@ static int64_t counted(const kernel_cross_entropy *k)
     return count;
 }
 
-static bool loss_shape(heed_tape *t, const heed_call *c, heed_result *r)
+static bool check_operands(heed_tape *t, const heed_call *c)
 {
     const heed_tensor *x = c->x[0], *labels = c->x[1];
     const heed_cross_entropy_options *o = &((const loss_attributes *)c->attributes)->options;
@@ -46,6 +46,16 @@ static bool loss_shape(heed_tape *t, const heed_call *c, heed_result *r)
             return heed_refuse(t, c, "label %d at index %lld is outside 0 .. %lld", k.labels[i], (long long)i,
                                (long long)k.classes - 1);
     }
+    return true;
+}
+
+static bool loss_shape(heed_tape *t, const heed_call *c, heed_result *r)
+{
+    const heed_tensor *x = c->x[0], *labels = c->x[1];
+    const heed_cross_entropy_options *o = &((const loss_attributes *)c->attributes)->options;
+    if (!check_operands(t, c))
+        return false;
+    kernel_cross_entropy k = arguments(c);
     r->dtype = x->dtype;
     if (o->reduction == HEED_NONE)
         r->shape = heed_shape_of(labels);
@@ -145,6 +155,12 @@ static void loss_grad_run(const heed_call *c, heed_tensor *y)
 }
 static bool loss_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
+    const heed_cross_entropy_options *o = &((const loss_attributes *)c->attributes)->options;
+    if (!check_operands(t, c))
+        return false;
+    int64_t rows = heed_size(c->x[1]);
+    if (heed_size(c->x[2]) != (o->reduction == HEED_NONE ? rows : 1) || heed_size(c->x[3]) != rows)
+        return heed_refuse(t, c, "gy or the log-sum-exp has a wrong size");
     return heed__shape_like(t, c, r);
 }
 static const heed_case loss_grad_cases[] = {

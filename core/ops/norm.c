@@ -46,7 +46,14 @@ static bool norm_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
     const heed_tensor *x = c->x[0];
     int64_t n = width_of(x);
     kernel_rows rows = { .rows = n ? heed_size(x) / n : 0, .n = n };
-    (void)t;
+    if (!heed__floats(t, c))
+        return false;
+    if (x->ndim < 1 || heed_size(c->x[2]) != heed_size(x) || (c->x[1] && heed_size(c->x[1]) != n))
+        return heed_refuse(t, c, "needs x and gy of one shape [..., n], and gamma [n] or NULL");
+    for (int i = 3; i < c->n; i++) {
+        if (heed_size(c->x[i]) != rows.rows)
+            return heed_refuse(t, c, "operand %d must have one element a row", i);
+    }
     r->dtype = x->dtype;
     r->shape = HEED_SHAPE(heed_size(x) + 2 * n);
     r->scratch = heed__kernels(x->dtype)->norm_grad_scratch(&rows);
