@@ -101,14 +101,14 @@ static bool take_step(trainer *w, log_line *line)
     }
     if (isfinite(line->train_loss))
         line->grad_norm = heed_clip_norm(g, c->clip);
-    if (!isfinite(line->train_loss) || !isfinite(line->grad_norm))
+    double value = isfinite(line->train_loss) ? line->grad_norm : line->train_loss;
+    if (!isfinite(value))
         return fail(w,
-                    "step %lld: the %s is not finite (%g), so the run stops here; the "
+                    "step %lld: the %s is not finite (%s), so the run stops here; the "
                     "checkpoint of step %lld in %s is untouched; a smaller --lr often helps",
                     (long long)line->step,
                     isfinite(line->train_loss) ? "norm of the gradient" : "loss",
-                    isfinite(line->train_loss) ? line->grad_norm : line->train_loss,
-                    (long long)w->saved, c->out);
+                    isnan(value) ? "NaN" : "infinity", (long long)w->saved, c->out);
     heed_optimizer_set_rate(run->optimizer, line->lr);
     if (!heed_optimizer_step(run->optimizer, g))
         return fail(w, "step %lld: %s", (long long)line->step,
@@ -357,7 +357,8 @@ int train_command(const char *program, int count, char *const *arguments)
         code = 2;
         break;
     default:
-        machine_catch_interrupts();
+        machine_catch_interrupts(
+            "\nfinishing the step and saving; Ctrl-C again quits at once\n");
         code = train(w, table, size);
         fflush(stdout);
         if (code != 0 && w->error[0])
