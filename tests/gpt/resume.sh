@@ -4,7 +4,7 @@
 . "$(dirname "$0")/common.sh"
 make_text
 cd "$work" || exit 1
-options="$tiny --data text --steps 300 --eval-every 20 --eval-batches 2 --save-every 7
+options="$tiny --data text --steps 600 --eval-every 20 --eval-batches 2 --save-every 7
          --dropout 0.1 --accumulate 2 --threads 1"
 
 same_logs() {
