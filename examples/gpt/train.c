@@ -85,6 +85,17 @@ static bool sweep(trainer *w, int64_t index, double *loss)
     return true;
 }
 
+/* Stops the run over a number that is NaN or infinite. */
+static bool fail_at(trainer *w, int64_t step, const char *what, double value)
+{
+    return fail(
+        w,
+        "step %lld: the %s is not finite (%s), so the run stops here; the checkpoint of "
+        "step %lld in %s is untouched; a smaller --lr often helps",
+        (long long)step, what, isnan(value) ? "NaN" : "infinity", (long long)w->saved,
+        w->run.config.out);
+}
+
 static bool take_step(trainer *w, log_line *line)
 {
     gpt_run *run = &w->run;
@@ -99,16 +110,11 @@ static bool take_step(trainer *w, log_line *line)
         if (!sweep(w, run->step * c->accumulate + i, &line->train_loss))
             return false;
     }
-    if (isfinite(line->train_loss))
-        line->grad_norm = heed_clip_norm(g, c->clip);
-    if (!isfinite(line->train_loss) || !isfinite(line->grad_norm))
-        return fail(w,
-                    "step %lld: the %s is not finite (%g), so the run stops here; the "
-                    "checkpoint of step %lld in %s is untouched; a smaller --lr often helps",
-                    (long long)line->step,
-                    isfinite(line->train_loss) ? "norm of the gradient" : "loss",
-                    isfinite(line->train_loss) ? line->grad_norm : line->train_loss,
-                    (long long)w->saved, c->out);
+    if (!isfinite(line->train_loss))
+        return fail_at(w, line->step, "loss", line->train_loss);
+    line->grad_norm = heed_clip_norm(g, c->clip);
+    if (!isfinite(line->grad_norm))
+        return fail_at(w, line->step, "norm of the gradient", line->grad_norm);
     heed_optimizer_set_rate(run->optimizer, line->lr);
     if (!heed_optimizer_step(run->optimizer, g))
         return fail(w, "step %lld: %s", (long long)line->step,
@@ -139,6 +145,24 @@ static bool evaluate(trainer *w, double *loss)
     *loss = sum / (double)c->eval_batches;
     if (heed_error(w->tape))
         return fail(w, "evaluation after step %lld: %s", (long long)w->run.step, tape_error(w));
+    if (!isfinite(*loss))
+        return fail_at(w, w->run.step, "validation loss", *loss);
+    return true;
+}
+
+/* An update may overflow although the loss before it did not: such a model must not replace the
+ * last good one. */
+static bool parameters_are_finite(trainer *w)
+{
+    const heed_params *ps = w->run.model.parameters;
+    for (int i = 0; i < heed_params_count(ps); i++) {
+        const heed_parameter *p = heed_params_at(ps, i);
+        const float *values = p->data;
+        for (int64_t j = 0; j < p->size; j++) {
+            if (!isfinite(values[j]))
+                return fail_at(w, w->run.step, p->name, (double)values[j]);
+        }
+    }
     return true;
 }
 
@@ -146,6 +170,8 @@ static bool evaluate(trainer *w, double *loss)
 static bool save(trainer *w)
 {
     char why[600];
+    if (!parameters_are_finite(w))
+        return false;
     if (log_sync(&w->log, why, sizeof why) && checkpoint_save(&w->run, why, sizeof why)) {
         w->saved = w->run.step;
         return true;
@@ -357,7 +383,8 @@ int train_command(const char *program, int count, char *const *arguments)
         code = 2;
         break;
     default:
-        machine_catch_interrupts();
+        machine_catch_interrupts(
+            "\nfinishing the step and saving; Ctrl-C again quits at once\n");
         code = train(w, table, size);
         fflush(stdout);
         if (code != 0 && w->error[0])

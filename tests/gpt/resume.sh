@@ -4,7 +4,7 @@
 . "$(dirname "$0")/common.sh"
 make_text
 cd "$work" || exit 1
-options="$tiny --data text --steps 120 --eval-every 20 --eval-batches 2 --save-every 7
+options="$tiny --data text --steps 600 --eval-every 20 --eval-batches 2 --save-every 7
          --dropout 0.1 --accumulate 2 --threads 1"
 
 same_logs() {
@@ -29,7 +29,7 @@ while [ $try -lt "${HEED_TRIES:-2}" ]; do
             "$gpt" train $options --out part >out 2>&1 &
         fi
         pid=$!
-        sleep "0.$(od -An -N1 -tu1 /dev/urandom | awk '{ printf "%03d", $1 }')"
+        sleep "0.$(od -An -N1 -tu1 /dev/urandom | awk '{ printf "%03d", $1 / 2 }')"
         kill -9 $pid 2>/dev/null || break
         wait $pid 2>/dev/null
         [ $? -eq 137 ] || break

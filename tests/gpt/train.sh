@@ -46,5 +46,8 @@ done
 # shellcheck disable=SC2086
 refuses 1 "not finite.*checkpoint of step .* is untouched" train $tiny --data text --out wild \
     --steps 200 --lr 1e38 --warmup 0 --clip 0 --save-every 1000
+# shellcheck disable=SC2086
+refuses 1 "not finite.*checkpoint of step 0 in wilder is untouched" train $tiny --data text \
+    --out wilder --steps 3 --lr 1e39 --min-lr 1e39 --warmup 0 --save-every 1
 is "what was saved is good" "$gpt" sample --model wild --tokens 5
 finish
