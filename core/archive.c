@@ -1,40 +1,10 @@
-/* Files of parameters: a set of named arrays and notes, kept as safetensors. It knows
- * safetensors.h and the set; it knows no tape, and a file's bytes go no further than here
- * unchecked. */
-#include "safetensors.h"
-#include "set.h"
+/* A set of named arrays and notes, kept as a safetensors file. It knows safetensors.h and no
+ * tape; a file's bytes go no further than here unchecked. */
+#include "archive.h"
+
 #include "text.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-
-#define SENTENCE 512
-
-/* One array. `stored` and `bytes` are what the file holds or will hold; `entry` is what heed
- * makes of it, with data NULL and the reason in `trouble` where it can make nothing of it. */
-typedef struct item {
-    heed_entry entry;
-    heed__safetensors_dtype stored;
-    const void *bytes;
-    const char *trouble;
-    void *copy; /* converted or aligned numbers */
-    size_t copy_bytes;
-    char *name; /* own copy, of an added one */
-} item;
-
-struct heed_archive {
-    const heed_allocator *allocator;
-    heed_allocator own;
-    item *items; /* first those of the file, in its order, then the added ones */
-    size_t count, capacity;
-    heed__safetensors_pair *notes; /* added ones */
-    size_t note_count, note_capacity;
-    heed__safetensors file; /* empty unless opened */
-    char *path;             /* of the opened file, NULL otherwise */
-    char *error; /* SENTENCE bytes; the first failure to build, else the last to read */
-    bool failed;
-};
 
 /* ---- life ---- */
 
@@ -60,7 +30,7 @@ heed_archive *heed_archive_new(const heed_allocator *allocator)
         archive->own = *allocator;
         archive->allocator = &archive->own;
     }
-    archive->error = heed__allocate(archive->allocator, SENTENCE);
+    archive->error = heed__allocate(archive->allocator, HEED__SENTENCE);
     if (!archive->error) {
         heed__release(allocator, archive, sizeof *archive);
         return NULL;
@@ -86,7 +56,7 @@ void heed_archive_free(heed_archive *archive)
     heed__release(allocator, archive->items, archive->capacity * sizeof *archive->items);
     heed__release(allocator, archive->notes, archive->note_capacity * sizeof *archive->notes);
     free_string(allocator, archive->path);
-    heed__release(allocator, archive->error, SENTENCE);
+    heed__release(allocator, archive->error, HEED__SENTENCE);
     heed__release(allocator, archive, sizeof *archive);
 }
 
@@ -95,10 +65,10 @@ const char *heed_archive_error(const heed_archive *archive)
     return !archive ? "there is no archive" : archive->error[0] ? archive->error : NULL;
 }
 
-static bool out_of_memory(heed_archive *archive)
+bool heed__archive_fail(heed_archive *archive, const char *what, const char *why)
 {
     archive->failed = true;
-    return heed__say(archive->error, SENTENCE, "archive: not enough memory");
+    return heed__say(archive->error, HEED__SENTENCE, "archive: %s: %s", what, why);
 }
 
 /* ---- dtypes ---- */
@@ -167,9 +137,10 @@ static bool narrow(const unsigned char *bytes, size_t count, int32_t *out)
 
 /* What heed makes of one entry of a file. False: out of memory. */
 static bool adopt(const heed_allocator *allocator, const heed__safetensors_entry *found,
-                  item *it)
+                  heed__item *it)
 {
-    *it = (item){ .entry.name = found->name, .stored = found->dtype, .bytes = found->data };
+    *it =
+        (heed__item){ .entry.name = found->name, .stored = found->dtype, .bytes = found->data };
     it->entry.shape.ndim = found->ndim;
     memcpy(it->entry.shape.size, found->shape, sizeof found->shape);
     if (!from_stored(found->dtype, &it->entry.dtype)) {
@@ -207,8 +178,8 @@ heed_archive *heed_archive_open(const char *path, const heed_allocator *allocato
         return NULL;
     }
     archive->path = copy_string(archive->allocator, path);
-    archive->items =
-        heed__grow(archive->allocator, NULL, &archive->capacity, file->count, sizeof(item));
+    archive->items = heed__grow(archive->allocator, NULL, &archive->capacity, file->count,
+                                sizeof(heed__item));
     bool good = archive->path && archive->items;
     while (good && archive->count < file->count) {
         size_t i = archive->count;
@@ -222,7 +193,7 @@ heed_archive *heed_archive_open(const char *path, const heed_allocator *allocato
     return NULL;
 }
 
-static const item *find(const heed_archive *archive, const char *name)
+const heed__item *heed__archive_item(const heed_archive *archive, const char *name)
 {
     const heed__safetensors_entry *found = heed__safetensors_find(&archive->file, name);
     if (found)
@@ -234,13 +205,13 @@ static const item *find(const heed_archive *archive, const char *name)
     return NULL;
 }
 
-static const char *source(const heed_archive *archive)
+const char *heed__archive_name(const heed_archive *archive)
 {
     return archive->path ? archive->path : "archive";
 }
 
 /* "f32 [2,3]", as heed names it where it can. */
-static char *describe(const item *it, char text[HEED_MAX_NDIM * 21 + 32])
+char *heed__item_text(const heed__item *it, char text[HEED__DESCRIPTION])
 {
     bool known = it->entry.data != NULL && it->stored != HEED__SAFETENSORS_I64;
     int at = sprintf(text, "%s ",
@@ -252,15 +223,15 @@ static char *describe(const item *it, char text[HEED_MAX_NDIM * 21 + 32])
 
 const heed_entry *heed_archive_find(const heed_archive *archive, const char *name)
 {
-    char text[HEED_MAX_NDIM * 21 + 32];
+    char text[HEED__DESCRIPTION];
     if (!archive)
         return NULL;
-    const item *it = find(archive, name);
+    const heed__item *it = heed__archive_item(archive, name);
     if (it && !it->trouble)
         return &it->entry;
     if (it && !archive->failed)
-        heed__say(archive->error, SENTENCE, "%s: tensor %s is %s, %s", source(archive), name,
-                  describe(it, text), it->trouble);
+        heed__say(archive->error, HEED__SENTENCE, "%s: tensor %s is %s, %s",
+                  heed__archive_name(archive), name, heed__item_text(it, text), it->trouble);
     return NULL;
 }
 
@@ -280,21 +251,19 @@ bool heed_archive_add(heed_archive *archive, const char *name, heed_dtype dtype,
 {
     if (!archive || archive->failed)
         return false;
-    item it = { .entry = { NULL, dtype, shape, data }, .bytes = data };
-    if (!data || shape.ndim < 0 || shape.ndim > HEED_MAX_NDIM ||
-        !to_stored(dtype, &it.stored)) {
-        archive->failed = true;
-        return heed__say(archive->error, SENTENCE, "archive: tensor %s has no %s", name,
-                         data ? "valid dtype and shape" : "data");
-    }
-    item *items = heed__grow(archive->allocator, archive->items, &archive->capacity,
-                             archive->count + 1, sizeof it);
+    heed__item it = { .entry = { NULL, dtype, shape, data }, .bytes = data };
+    if (!data)
+        return heed__archive_fail(archive, name, "there are no data");
+    if (shape.ndim < 0 || shape.ndim > HEED_MAX_NDIM || !to_stored(dtype, &it.stored))
+        return heed__archive_fail(archive, name, "no valid dtype and shape");
+    heed__item *items = heed__grow(archive->allocator, archive->items, &archive->capacity,
+                                   archive->count + 1, sizeof it);
     if (!items)
-        return out_of_memory(archive);
+        return heed__archive_fail(archive, name, "not enough memory");
     archive->items = items;
     it.name = copy_string(archive->allocator, name);
     if (!it.name)
-        return out_of_memory(archive);
+        return heed__archive_fail(archive, name, "not enough memory");
     it.entry.name = it.name;
     items[archive->count++] = it;
     return true;
@@ -308,47 +277,17 @@ bool heed_archive_note(heed_archive *archive, const char *key, const char *value
         heed__grow(archive->allocator, archive->notes, &archive->note_capacity,
                    archive->note_count + 1, sizeof *notes);
     if (!notes)
-        return out_of_memory(archive);
+        return heed__archive_fail(archive, key, "not enough memory");
     archive->notes = notes;
     heed__safetensors_pair note = { copy_string(archive->allocator, key),
                                     copy_string(archive->allocator, value) };
     if (!note.key || !note.value) {
         free_string(archive->allocator, note.key);
         free_string(archive->allocator, note.value);
-        return out_of_memory(archive);
+        return heed__archive_fail(archive, key, "not enough memory");
     }
     notes[archive->note_count++] = note;
     return true;
-}
-
-/* prefix + name; NULL: out of memory. */
-static const char *join(heed__text *text, const char *prefix, const char *name)
-{
-    heed__text_clear(text);
-    heed__text_add_string(text, prefix);
-    heed__text_add_string(text, name);
-    return text->failed ? NULL : text->bytes;
-}
-
-bool heed_archive_add_params(heed_archive *archive, const char *prefix, heed_params *ps)
-{
-    if (!archive || archive->failed || !ps)
-        return false;
-    if (ps->failed) {
-        archive->failed = true;
-        return heed__say(archive->error, SENTENCE, "archive: %s", ps->error);
-    }
-    heed__text text = { .allocator = archive->allocator };
-    for (int i = 0; i < ps->count && !archive->failed; i++) {
-        const heed_parameter *p = ps->list[i];
-        const char *name = join(&text, prefix, p->name);
-        if (name)
-            heed_archive_add(archive, name, p->dtype, p->shape, p->data);
-        else
-            out_of_memory(archive);
-    }
-    heed__text_free(&text);
-    return !archive->failed;
 }
 
 bool heed_archive_save(heed_archive *archive, const char *path)
@@ -364,9 +303,9 @@ bool heed_archive_save(heed_archive *archive, const char *path)
     heed__safetensors_pair *notes = heed__allocate(allocator, note_bytes);
     bool good = entries && notes;
     if (!good)
-        heed__say(archive->error, SENTENCE, "cannot write %s: not enough memory", path);
+        heed__say(archive->error, HEED__SENTENCE, "cannot write %s: not enough memory", path);
     for (size_t i = 0; good && i < archive->count; i++) {
-        const item *it = &archive->items[i];
+        const heed__item *it = &archive->items[i];
         entries[i] = (heed__safetensors_entry){ .name = it->entry.name,
                                                 .dtype = it->stored,
                                                 .ndim = it->entry.shape.ndim,
@@ -377,128 +316,9 @@ bool heed_archive_save(heed_archive *archive, const char *path)
         notes[i] = i < file->metadata_count ? file->metadata[i]
                                             : archive->notes[i - file->metadata_count];
     good = good && heed__safetensors_write(path, entries, archive->count, notes, note_count,
-                                           allocator, archive->error, SENTENCE);
+                                           allocator, archive->error, HEED__SENTENCE);
     heed__release(allocator, entries, entry_bytes);
     heed__release(allocator, notes, note_bytes);
     archive->failed = !good;
-    return good;
-}
-
-/* ---- parameters ---- */
-
-static bool same_shape(const heed_shape *a, const heed_shape *b)
-{
-    if (a->ndim != b->ndim)
-        return false;
-    for (int i = 0; i < a->ndim; i++) {
-        if (a->size[i] != b->size[i])
-            return false;
-    }
-    return true;
-}
-
-static bool check_parameter(heed_archive *archive, const char *name, const heed_parameter *p)
-{
-    char expected[HEED_MAX_NDIM * 21 + 8], found[HEED_MAX_NDIM * 21 + 32];
-    const item *it = find(archive, name);
-    if (it && !it->trouble && it->entry.dtype == p->dtype &&
-        same_shape(&it->entry.shape, &p->shape))
-        return true;
-    heed_shape_text(&p->shape, expected, sizeof expected);
-    if (!it)
-        return heed__say(archive->error, SENTENCE,
-                         "%s: parameter %s: expected %s %s, found none", source(archive), name,
-                         heed_dtype_name(p->dtype), expected);
-    return heed__say(archive->error, SENTENCE, "%s: parameter %s: expected %s %s, found %s%s%s",
-                     source(archive), name, heed_dtype_name(p->dtype), expected,
-                     describe(it, found), it->trouble ? ", " : "",
-                     it->trouble ? it->trouble : "");
-}
-
-/* With every parameter found, there is a stranger just when there are more tensors than
- * parameters. */
-static bool check_strangers(heed_archive *archive, const char *prefix, const heed_params *ps)
-{
-    size_t length = strlen(prefix), count = 0;
-    for (size_t i = 0; i < archive->count; i++)
-        count += strncmp(archive->items[i].entry.name, prefix, length) == 0;
-    for (size_t i = 0; count > (size_t)ps->count && i < archive->count; i++) {
-        const char *name = archive->items[i].entry.name;
-        if (strncmp(name, prefix, length) == 0 && !heed_params_find(ps, name + length))
-            return heed__say(archive->error, SENTENCE,
-                             "%s: tensor %s: the set has no such parameter", source(archive),
-                             name);
-    }
-    return true;
-}
-
-/* Every parameter is checked before the first is copied. */
-static bool get_params(heed_archive *archive, const char *prefix, heed_params *ps)
-{
-    heed__text text = { .allocator = archive->allocator };
-    bool good = true;
-    for (int pass = 0; good && pass < 2; pass++) {
-        for (int i = 0; good && i < ps->count; i++) {
-            heed_parameter *p = ps->list[i];
-            const char *name = join(&text, prefix, p->name);
-            if (!name)
-                good = heed__say(archive->error, SENTENCE, "%s: not enough memory",
-                                 source(archive));
-            else if (pass == 0)
-                good = check_parameter(archive, name, p);
-            else
-                memcpy(p->data, find(archive, name)->entry.data,
-                       (size_t)p->size * heed_dtype_size(p->dtype));
-        }
-        good = good && check_strangers(archive, prefix, ps);
-    }
-    heed__text_free(&text);
-    return good;
-}
-
-bool heed_archive_get_params(heed_archive *archive, const char *prefix, heed_params *ps)
-{
-    if (!archive || archive->failed || !ps)
-        return false;
-    archive->error[0] = '\0';
-    if (ps->failed)
-        return heed__say(archive->error, SENTENCE, "%s", ps->error);
-    if (get_params(archive, prefix, ps))
-        return true;
-    heed_params_fail(ps, "%s", archive->error);
-    return false;
-}
-
-bool heed_params_save(heed_params *ps, const char *path, const char *const *notes)
-{
-    if (!ps || ps->failed)
-        return false;
-    heed_archive *archive = heed_archive_new(ps->allocator);
-    if (!archive) {
-        heed_params_fail(ps, "cannot write %s: not enough memory", path);
-        return false;
-    }
-    heed_archive_add_params(archive, "", ps);
-    for (size_t i = 0; notes && notes[i] && notes[i + 1]; i += 2)
-        heed_archive_note(archive, notes[i], notes[i + 1]);
-    bool good = heed_archive_save(archive, path);
-    if (!good)
-        heed_params_fail(ps, "%s", archive->error);
-    heed_archive_free(archive);
-    return good;
-}
-
-bool heed_params_load(heed_params *ps, const char *path)
-{
-    char error[SENTENCE];
-    if (!ps || ps->failed)
-        return false;
-    heed_archive *archive = heed_archive_open(path, ps->allocator, error, sizeof error);
-    if (!archive) {
-        heed_params_fail(ps, "%s", error);
-        return false;
-    }
-    bool good = heed_archive_get_params(archive, "", ps);
-    heed_archive_free(archive);
     return good;
 }

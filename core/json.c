@@ -244,11 +244,12 @@ static bool enter_key(heed__json *json)
     heed__text_add(&json->names, json->text, json->size);
     heed__json_key *keys = heed__grow(json->allocator, json->keys, &json->key_capacity,
                                       json->key_count + 1, sizeof *keys);
+    if (keys)
+        json->keys = keys;
     if (!keys || json->names.failed) {
         stop(json, json->offset, "not enough memory");
         return false;
     }
-    json->keys = keys;
     keys[json->key_count++] = (heed__json_key){ hash, start, json->size, slot, json->depth };
     json->table[slot] = json->key_count;
     return true;

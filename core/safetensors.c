@@ -43,7 +43,7 @@ static bool read_metadata(reading *r)
     if (!expect(r, HEED__JSON_OBJECT, "an object of strings as __metadata__"))
         return false;
     while (heed__json_next(&r->json) == HEED__JSON_KEY) {
-        size_t key, value;
+        size_t key = 0, value = 0;
         if (file->metadata_count >= HEED__SAFETENSORS_MAX_ENTRIES)
             return heed__json_fail(&r->json, "more than %d entries of metadata",
                                    HEED__SAFETENSORS_MAX_ENTRIES);
@@ -127,7 +127,7 @@ static bool read_entry(reading *r)
     heed__safetensors_entry entry = { 0 };
     int64_t range[2] = { 0, 0 };
     bool dtype = false, shape = false, place = false;
-    size_t name;
+    size_t name = 0;
     r->tensor = heed__quote(json->text, json->size);
     if (file->count >= HEED__SAFETENSORS_MAX_ENTRIES)
         return heed__json_fail(json, "more than %d tensors", HEED__SAFETENSORS_MAX_ENTRIES);

@@ -37,4 +37,15 @@ static inline int parallel_processors(void)
 #endif
 }
 
+/* How many threads to use when n are asked for: all processors for n < 1, always one without OpenMP. */
+static inline int parallel_count(int n)
+{
+#ifdef _OPENMP
+    return n < 1 ? parallel_processors() : n > 256 ? 256 : n;
+#else
+    (void)n;
+    return 1;
+#endif
+}
+
 #endif

@@ -76,10 +76,5 @@ int heed__threads(void)
 
 void heed__set_threads(int n)
 {
-#ifdef _OPENMP
-    atomic_store(&threads, n < 1 ? parallel_processors() : n > 256 ? 256 : n);
-#else
-    (void)n;
-    atomic_store(&threads, 1);
-#endif
+    atomic_store(&threads, parallel_count(n));
 }

@@ -1,0 +1,152 @@
+/* Whole sets of parameters into a file and out of one: what may be copied over what, decided
+ * in full before the first number is. */
+#include "archive.h"
+#include "set.h"
+#include "text.h"
+
+#include <string.h>
+
+/* prefix + name; NULL: out of memory. */
+static const char *join(heed__text *text, const char *prefix, const char *name)
+{
+    heed__text_clear(text);
+    heed__text_add_string(text, prefix);
+    heed__text_add_string(text, name);
+    return text->failed ? NULL : text->bytes;
+}
+
+bool heed_archive_add_params(heed_archive *archive, const char *prefix, heed_params *ps)
+{
+    if (!archive || archive->failed || !ps)
+        return false;
+    if (ps->failed)
+        return heed__archive_fail(archive, "the set of parameters has failed", ps->error);
+    heed__text text = { .allocator = archive->allocator };
+    for (int i = 0; i < ps->count && !archive->failed; i++) {
+        const heed_parameter *p = ps->list[i];
+        const char *name = join(&text, prefix, p->name);
+        if (name)
+            heed_archive_add(archive, name, p->dtype, p->shape, p->data);
+        else
+            heed__archive_fail(archive, p->name, "not enough memory");
+    }
+    heed__text_free(&text);
+    return !archive->failed;
+}
+
+static bool same_shape(const heed_shape *a, const heed_shape *b)
+{
+    if (a->ndim != b->ndim)
+        return false;
+    for (int i = 0; i < a->ndim; i++) {
+        if (a->size[i] != b->size[i])
+            return false;
+    }
+    return true;
+}
+
+static bool check_parameter(heed_archive *archive, const char *name, const heed_parameter *p)
+{
+    char expected[HEED_MAX_NDIM * 21 + 8], found[HEED__DESCRIPTION];
+    const heed__item *it = heed__archive_item(archive, name);
+    if (it && !it->trouble && it->entry.dtype == p->dtype &&
+        same_shape(&it->entry.shape, &p->shape))
+        return true;
+    heed_shape_text(&p->shape, expected, sizeof expected);
+    if (!it)
+        return heed__say(
+            archive->error, HEED__SENTENCE, "%s: parameter %s: expected %s %s, found none",
+            heed__archive_name(archive), name, heed_dtype_name(p->dtype), expected);
+    return heed__say(
+        archive->error, HEED__SENTENCE, "%s: parameter %s: expected %s %s, found %s%s%s",
+        heed__archive_name(archive), name, heed_dtype_name(p->dtype), expected,
+        heed__item_text(it, found), it->trouble ? ", " : "", it->trouble ? it->trouble : "");
+}
+
+/* With every parameter found, there is a stranger just when there are more tensors than
+ * parameters. */
+static bool check_strangers(heed_archive *archive, const char *prefix, const heed_params *ps)
+{
+    size_t length = strlen(prefix), count = 0;
+    for (size_t i = 0; i < archive->count; i++)
+        count += strncmp(archive->items[i].entry.name, prefix, length) == 0;
+    for (size_t i = 0; count > (size_t)ps->count && i < archive->count; i++) {
+        const char *name = archive->items[i].entry.name;
+        if (strncmp(name, prefix, length) == 0 && !heed_params_find(ps, name + length))
+            return heed__say(archive->error, HEED__SENTENCE,
+                             "%s: tensor %s: the set has no such parameter",
+                             heed__archive_name(archive), name);
+    }
+    return true;
+}
+
+/* Every parameter is checked before the first is copied. */
+static bool get_params(heed_archive *archive, const char *prefix, heed_params *ps)
+{
+    heed__text text = { .allocator = archive->allocator };
+    bool good = true;
+    for (int pass = 0; good && pass < 2; pass++) {
+        for (int i = 0; good && i < ps->count; i++) {
+            heed_parameter *p = ps->list[i];
+            const char *name = join(&text, prefix, p->name);
+            if (!name)
+                good = heed__say(archive->error, HEED__SENTENCE, "%s: not enough memory",
+                                 heed__archive_name(archive));
+            else if (pass == 0)
+                good = check_parameter(archive, name, p);
+            else
+                memcpy(p->data, heed__archive_item(archive, name)->entry.data,
+                       (size_t)p->size * heed_dtype_size(p->dtype));
+        }
+        good = good && check_strangers(archive, prefix, ps);
+    }
+    heed__text_free(&text);
+    return good;
+}
+
+bool heed_archive_get_params(heed_archive *archive, const char *prefix, heed_params *ps)
+{
+    if (!archive || archive->failed || !ps)
+        return false;
+    archive->error[0] = '\0';
+    if (ps->failed)
+        return heed__say(archive->error, HEED__SENTENCE, "%s", ps->error);
+    if (get_params(archive, prefix, ps))
+        return true;
+    heed_params_fail(ps, "%s", archive->error);
+    return false;
+}
+
+bool heed_params_save(heed_params *ps, const char *path, const char *const *notes)
+{
+    if (!ps || ps->failed)
+        return false;
+    heed_archive *archive = heed_archive_new(ps->allocator);
+    if (!archive) {
+        heed_params_fail(ps, "cannot write %s: not enough memory", path);
+        return false;
+    }
+    heed_archive_add_params(archive, "", ps);
+    for (size_t i = 0; notes && notes[i] && notes[i + 1]; i += 2)
+        heed_archive_note(archive, notes[i], notes[i + 1]);
+    bool good = heed_archive_save(archive, path);
+    if (!good)
+        heed_params_fail(ps, "%s", archive->error);
+    heed_archive_free(archive);
+    return good;
+}
+
+bool heed_params_load(heed_params *ps, const char *path)
+{
+    char error[HEED__SENTENCE];
+    if (!ps || ps->failed)
+        return false;
+    heed_archive *archive = heed_archive_open(path, ps->allocator, error, sizeof error);
+    if (!archive) {
+        heed_params_fail(ps, "%s", error);
+        return false;
+    }
+    bool good = heed_archive_get_params(archive, "", ps);
+    heed_archive_free(archive);
+    return good;
+}
