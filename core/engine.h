@@ -75,6 +75,10 @@ struct heed_tape {
 };
 
 /* tape.c */
+uint64_t heed__draw_key(heed_tape *t); /* the key of the next random draw at the current path */
+heed_tensor *heed__out_of_memory(heed_tape *t, const char *who); /* fails t; NULL */
+
+/* apply.c */
 heed_tensor *heed__tensor_new(heed_tape *t, heed_dtype dtype, const heed_shape *shape); /* no data yet */
 bool heed__tensor_allocate(heed_tape *t, heed_tensor *x);
 bool heed__evaluate(heed_tape *t, heed_tensor *x); /* computes a deferred tensor */
@@ -83,7 +87,6 @@ void heed__hold(heed_tensor *x);
 void heed__let_go(heed_tape *t, heed_tensor *x);
 void heed__storage_let_go(heed_tape *t, heed__storage *storage);
 bool heed__readable(heed_tape *t, const heed_tensor *x, const char *who);
-uint64_t heed__draw_key(heed_tape *t); /* the key of the next random draw at the current path */
 
 /* tensor.c */
 bool heed__shape_size(const heed_shape *shape, int64_t *size); /* false: overflow or negative */

@@ -311,6 +311,8 @@ static bool table_grow(heed_tape *t)
 bool heed_shadow(heed_tape *t, const heed_params *from, heed_params *to)
 {
     if (from && to) {
+        if (t->uses)
+            return heed_fail(t, "shadow: parameters were fetched in this step already") != NULL;
         for (int i = 0; i < from->count; i++) {
             const heed_parameter *a = from->list[i], *b = heed_params_at(to, i);
             if (!b || strcmp(a->name, b->name) != 0 || a->size != b->size)

@@ -1,5 +1,5 @@
-/* Files of parameters: what is written comes back, what does not fit is refused by name and changes
- * nothing. Files that heed would not write itself are made by hand, byte for byte. */
+/* Files of parameters: what is written comes back, what does not fit is refused by name and
+ * changes nothing. Files that heed would not write itself are made by hand, byte for byte. */
 #include "memory.h"
 #include "params.h"
 
@@ -337,7 +337,8 @@ START_TEST(foreign_files)
     ck_assert_ptr_null(heed_archive_find(archive, "s"));
     assert_error(heed_archive_error(archive), "tensor s is I8 [], which heed does not read");
 
-    /* What is opened can be saved again with more in it; what heed does not read stays as it is. */
+    /* What is opened can be saved again with more in it; what heed does not read stays as it
+     * is. */
     const double pi = 3.25;
     ck_assert(heed_archive_add(archive, "pi", HEED_F64, HEED_SCALAR, &pi));
     ck_assert(heed_archive_note(archive, "more", "yes"));
@@ -421,8 +422,8 @@ static void count_release(void *context, void *memory, size_t bytes)
     free(memory);
 }
 
-/* The n-th allocation fails, for every n until none does: false with a sentence, nothing changed and
- * nothing lost. */
+/* The n-th allocation fails, for every n until none does: false with a sentence, nothing
+ * changed and nothing lost. */
 START_TEST(out_of_memory)
 {
     heed_params *whole = small_model(HEED_F64, NULL);

@@ -1,5 +1,5 @@
-/* Optimizers, clipping, schedules, and the gradients they read. Gradients are delivered here as a sweep
- * does it, through their slots, so nothing in this file needs a tape. */
+/* Optimizers, clipping, schedules, and the gradients they read. Gradients are delivered here
+ * as a sweep does it, through their slots, so nothing in this file needs a tape. */
 #include "engine.h"
 #include "kernels/kernels.h"
 #include "memory.h"
@@ -183,7 +183,8 @@ END_TEST
  *         b = torch.tensor([(3*i % 7 - 3)/2 for i in range(6, 9)], dtype=torch.float64)
  *         o = make([dict(params=[w], weight_decay=decay), dict(params=[b], weight_decay=0)])
  *         for s in range(6):
- *             g = torch.tensor([((7*s + 5*i + 3) % 11 - 5)/4 for i in range(9)], dtype=torch.float64)
+ *             g = [((7*s + 5*i + 3) % 11 - 5)/4 for i in range(9)]
+ *             g = torch.tensor(g, dtype=torch.float64)
  *             w.grad, b.grad = g[:6], g[6:]
  *             o.step()
  *         print(torch.cat([w, b]))
@@ -670,7 +671,7 @@ END_TEST
  *     def cosine(lr, low, warmup, steps, s):
  *         if s < warmup: return lr*(s + 1)/(warmup + 1)
  *         r = min(1.0, (s - warmup)/max(1, steps - warmup))
- *         return low + 0.5*(1 + math.cos(math.pi*r))*(lr - low)       # linear: low + (1 - r)*(lr - low)
+ *         return low + 0.5*(1 + math.cos(math.pi*r))*(lr - low)    # or low + (1 - r)*(lr - low)
  *     def noam(lr, width, warmup, s):
  *         return lr*width**-.5*min((s + 1)**-.5, (s + 1)*warmup**-1.5) */
 typedef struct rate_at {

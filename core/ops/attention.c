@@ -1,19 +1,13 @@
 /* Scaled dot-product attention: fused and exact, with the composed form beside it as its oracle and as its
  * way to higher order. */
-#include "ops.h"
+#include "attention.h"
 
 #include <string.h>
 
-typedef struct attention_attributes {
-    double scale;
-    heed_causality causality;
-} attention_attributes;
-
-/* Extents and the key limit: key j is visible to query i by position iff j <= i + offset. */
-static kernel_attention arguments(const heed_call *c)
+kernel_attention heed__attention_arguments(const heed_call *c)
 {
     const heed_tensor *q = c->x[0], *k = c->x[1], *v = c->x[2], *mask = c->x[3];
-    const attention_attributes *a = c->attributes;
+    const heed__attention *a = c->attributes;
     kernel_attention g = { .batch = q->shape[0], .heads = q->shape[1], .queries = q->shape[2],
                            .width = q->shape[3], .kv_heads = k->shape[1], .keys = k->shape[2],
                            .value_width = v->shape[3], .q = q->data, .k = k->data, .v = v->data,
@@ -34,10 +28,10 @@ static kernel_attention arguments(const heed_call *c)
     return g;
 }
 
-static bool check_operands(heed_tape *t, const heed_call *c)
+bool heed__attention_check(heed_tape *t, const heed_call *c)
 {
     const heed_tensor *q = c->x[0], *k = c->x[1], *v = c->x[2], *mask = c->x[3];
-    const attention_attributes *a = c->attributes;
+    const heed__attention *a = c->attributes;
     if (!heed__floats(t, c))
         return false;
     if (q->ndim != 4 || k->ndim != 4 || v->ndim != 4)
@@ -75,11 +69,11 @@ static void heads_last(int64_t heads, int64_t rows, int64_t width, int64_t strid
 /* attention.   S = scale Q K^T, P = softmax(S) over the visible keys, O = P V; L = log-sum-exp is kept.
  *   GV = P^T GO,  dP = GO V^T,  dS = P (dP - rowsum(dP P)) = P (dP - rowsum(GO O)),
  *   GQ = scale dS K,  GK = scale dS^T Q;  P = exp(S - L) is computed again, block by block. */
-static bool attention_shape(heed_tape *t, const heed_call *c, heed_result *r)
+bool heed__attention_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
-    if (!check_operands(t, c))
+    if (!heed__attention_check(t, c))
         return false;
-    kernel_attention g = arguments(c);
+    kernel_attention g = heed__attention_arguments(c);
     r->dtype = c->x[0]->dtype;
     r->shape = HEED_SHAPE(g.batch, g.heads, g.queries, g.value_width);
     r->ordered = true;
@@ -90,9 +84,9 @@ static bool attention_shape(heed_tape *t, const heed_call *c, heed_result *r)
     r->scratch = heed__kernels(r->dtype)->attention_scratch(&g);
     return true;
 }
-static void attention_run(const heed_call *c, heed_tensor *y)
+void heed__attention_run(const heed_call *c, heed_tensor *y)
 {
-    kernel_attention g = arguments(c);
+    kernel_attention g = heed__attention_arguments(c);
     g.o = y->data;
     for (int i = 0; i < 3; i++)
         g.o_strides[i] = y->strides[i];
@@ -123,7 +117,7 @@ static void attention_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed
  * keys any query may see, [b, h, S, 1]. */
 static heed_tensor *visible_keys(heed_tape *t, const heed_call *c, heed_tensor **any)
 {
-    kernel_attention g = arguments(c);
+    kernel_attention g = heed__attention_arguments(c);
     const heed_tensor *mask = c->x[3];
     heed_shape shape = { 4, { 1, 1, g.queries, g.keys } };
     for (int i = 0; mask && i < 2; i++) {
@@ -168,9 +162,9 @@ static heed_tensor *spread(heed_tape *t, heed_tensor *x, int64_t heads, heed_ten
     return heed_where(t, any, x, zero);
 }
 
-static heed_tensor *compose(heed_tape *t, const heed_call *c, double dropout)
+heed_tensor *heed__attention_compose(heed_tape *t, const heed_call *c, double dropout)
 {
-    const attention_attributes *a = c->attributes;
+    const heed__attention *a = c->attributes;
     heed_tensor *q = c->x[0], *any = NULL, *visible = visible_keys(t, c, &any);
     heed_tensor *k = spread(t, c->x[1], q->shape[1], any), *v = spread(t, c->x[2], q->shape[1], any);
     heed_tensor *scores = heed_scale(t, heed_matmul(t, q, heed_swap(t, k, -1, -2)), a->scale);
@@ -185,10 +179,10 @@ static heed_tensor *compose(heed_tape *t, const heed_call *c, double dropout)
 }
 static heed_tensor *attention_compose(heed_tape *t, const heed_call *c)
 {
-    return compose(t, c, 0);
+    return heed__attention_compose(t, c, 0);
 }
 
-#define SCALED(s, causality) .attributes = &(const attention_attributes){ s, causality }
+#define SCALED(s, causality) .attributes = &(const heed__attention){ s, causality }
 static const heed_case attention_cases[] = {
     { .label = "cross",
       .x = { { .shape = HEED_DIMS(1, 2, 2, 3) }, { .shape = HEED_DIMS(1, 2, 3, 3) }, { .shape = HEED_DIMS(1, 2, 3, 2) } },
@@ -216,8 +210,8 @@ static const heed_case attention_cases[] = {
       .gx = { (const double[]){ 0, 0 } } },
 };
 HEED_DEFINE_OP(attention) = { .name = "attention", .arity = 4, .optional = 8, .integer = 8, .dense_rows = 7,
-                              .attributes_size = sizeof(attention_attributes), .shape = attention_shape,
-                              .run = attention_run,
+                              .attributes_size = sizeof(heed__attention), .shape = heed__attention_shape,
+                              .run = heed__attention_run,
                               .formula = "O = P V, P = softmax(scale Q K^T) over the visible keys",
                               .adjoint = "GV = P^T GO, dS = P (GO V^T - rowsum(GO O)), GQ = scale dS K, "
                                          "GK = scale dS^T Q",
@@ -227,19 +221,18 @@ HEED_DEFINE_OP(attention) = { .name = "attention", .arity = 4, .optional = 8, .i
 /* attention_grad.   Operands q, k, v, mask, o, go, lse; the result is GQ, GK, GV, packed. */
 static bool attention_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
-    if (!check_operands(t, c))
+    if (!heed__attention_check(t, c))
         return false;
-    kernel_attention g = arguments(c);
+    kernel_attention g = heed__attention_arguments(c);
     r->dtype = c->x[0]->dtype;
     r->shape = HEED_SHAPE(heed_size(c->x[0]) + heed_size(c->x[1]) + heed_size(c->x[2]));
     r->scratch = heed__kernels(r->dtype)->attention_grad_scratch(&g);
     return true;
 }
-/* Runs the kernel with go, into gradient[0..2] of q's, k's and v's shapes. */
-static void gradients(const heed_call *c, const heed_tensor *o, const heed_tensor *go, const heed_tensor *lse,
+void heed__attention_gradients(const heed_call *c, const heed_tensor *o, const heed_tensor *go, const heed_tensor *lse,
                       const heed_tensor gradient[3], void *scratch)
 {
-    kernel_attention g = arguments(c);
+    kernel_attention g = heed__attention_arguments(c);
     g.o = o->data;
     g.go = go->data;
     g.lse = lse->data;
@@ -267,7 +260,7 @@ static void attention_grad_run(const heed_call *c, heed_tensor *y)
         heads_last(x->shape[1], x->shape[2], x->shape[3], gradient[i].strides);
         at += (size_t)heed_size(x) * heed_dtype_size(y->dtype);
     }
-    gradients(c, c->x[4], c->x[5], c->x[6], gradient, c->scratch);
+    heed__attention_gradients(c, c->x[4], c->x[5], c->x[6], gradient, c->scratch);
 }
 static const heed_case attention_grad_cases[] = {
     { .label = "one key", .n = 7,
@@ -285,180 +278,16 @@ static const heed_case attention_grad_cases[] = {
 };
 HEED_DEFINE_OP(attention_grad) = { .name = "attention_grad", .arity = 7, .optional = 8, .integer = 8,
                                    .dense_rows = 1 | 2 | 4 | 16 | 32, .dense = 64,
-                                   .attributes_size = sizeof(attention_attributes), .shape = attention_grad_shape,
+                                   .attributes_size = sizeof(heed__attention), .shape = attention_grad_shape,
                                    .run = attention_grad_run, .formula = "attention's GQ, GK, GV, packed",
                                    .adjoint = "none: a recorded sweep takes attention's composition",
                                    HEED_CASES(attention_grad_cases) };
 
-/* ---- self-attention straight from the packed projection ---- */
-
-typedef struct packed_attributes {
-    attention_attributes attention;
-    int heads;
-} packed_attributes;
-
-/* q, k and v as views of qkv [B, T, 3 C], and the call that attention itself would see. */
-typedef struct unpacked {
-    heed_tensor view[3];
-    heed_tensor *x[4];
-    heed_call call;
-} unpacked;
-
-/* View `which` (0 q, 1 k, 2 v) of [B, T, 3 C] as [B, H, T, D]. */
-static void view_heads(const heed_tensor *packed, int heads, int which, heed_tensor *view)
-{
-    int64_t width = packed->shape[2] / 3 / heads;
-    *view = *packed;
-    view->ndim = 4;
-    view->shape[1] = heads;
-    view->shape[2] = packed->shape[1];
-    view->shape[3] = width;
-    view->strides[1] = width;
-    view->strides[2] = packed->strides[1];
-    view->strides[3] = 1;
-    view->data = (char *)packed->data + which * heads * width * (int64_t)heed_dtype_size(packed->dtype);
-}
-
-static void unpack(const heed_call *c, unpacked *u)
-{
-    const packed_attributes *a = c->attributes;
-    for (int i = 0; i < 3; i++) {
-        view_heads(c->x[0], a->heads, i, &u->view[i]);
-        u->x[i] = &u->view[i];
-    }
-    u->x[3] = c->x[1];
-    u->call = (heed_call){ .op = &heed_op_attention, .n = 4, .x = u->x, .attributes = &a->attention,
-                           .saved = c->saved, .scratch = c->scratch };
-}
-
-static bool check_packed(heed_tape *t, const heed_call *c)
-{
-    const packed_attributes *a = c->attributes;
-    const heed_tensor *x = c->x[0];
-    if (!heed__floats(t, c))
-        return false;
-    if (x->ndim != 3 || a->heads < 1 || x->shape[2] % (3 * (int64_t)a->heads) != 0)
-        return heed_refuse(t, c, "needs [B,T,3C] with C divisible by %d heads", a->heads);
-    unpacked u;
-    unpack(c, &u);
-    return check_operands(t, &u.call);
-}
-
-/* attention_packed.   [B, T, 3 C] holds q, k and v; the result is [B, T, C], heads joined. The formulas are
- * attention's; reading and writing the packed tensor in place spares every copy. */
-static bool packed_shape(heed_tape *t, const heed_call *c, heed_result *r)
-{
-    unpacked u;
-    heed_result inner = { 0 };
-    if (!check_packed(t, c))
-        return false;
-    unpack(c, &u);
-    if (!attention_shape(t, &u.call, &inner))
-        return false;
-    *r = inner;
-    r->ordered = false;
-    r->shape = HEED_SHAPE(c->x[0]->shape[0], c->x[0]->shape[1], c->x[0]->shape[2] / 3);
-    return true;
-}
-/* [B, T, C] as [B, H, T, D]. */
-static heed_tensor by_heads(const heed_tensor *x, int heads)
-{
-    heed_tensor view = *x;
-    view.ndim = 4;
-    view.shape[1] = heads;
-    view.shape[2] = x->shape[1];
-    view.shape[3] = x->shape[2] / heads;
-    view.strides[1] = view.shape[3];
-    view.strides[2] = x->strides[1];
-    view.strides[3] = 1;
-    return view;
-}
-static void packed_run(const heed_call *c, heed_tensor *y)
-{
-    unpacked u;
-    unpack(c, &u);
-    heed_tensor heads = by_heads(y, ((const packed_attributes *)c->attributes)->heads);
-    attention_run(&u.call, &heads);
-}
-static void packed_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
-{
-    heed_tensor *x[5] = { c->x[0], c->x[1], y, gy, c->saved[0] };
-    gx[0] = heed_apply(t, &heed_op_attention_packed_grad, 5, x, c->attributes);
-}
-static heed_tensor *packed_compose(heed_tape *t, const heed_call *c)
-{
-    const packed_attributes *a = c->attributes;
-    int64_t width = c->x[0]->shape[2] / 3;
-    heed_tensor *x[4] = { NULL, NULL, NULL, c->x[1] };
-    for (int i = 0; i < 3; i++)
-        x[i] = heed_split_heads(t, heed_slice(t, c->x[0], 2, i * width, (i + 1) * width, 1), a->heads);
-    if (!x[0] || !x[1] || !x[2])
-        return NULL;
-    heed_call call = { .op = &heed_op_attention, .n = 4, .x = x, .attributes = &a->attention };
-    return heed_join_heads(t, compose(t, &call, 0));
-}
-#define PACKED(s, causality, heads) .attributes = &(const packed_attributes){ { s, causality }, heads }
-static const heed_case packed_cases[] = {
-    { .label = "two heads, causal", .x = { { .shape = HEED_DIMS(1, 2, 12) } }, .absent = 2,
-      PACKED(0.7, HEED_CAUSAL_TOP_LEFT, 2) },
-    { .label = "masked",
-      .x = { { .shape = HEED_DIMS(2, 2, 6) },
-             { .dtype = HEED_BOOL, .shape = HEED_DIMS(2, 1, 1, 2), .values = (const double[]){ 1, 1, 1, 0 } } },
-      PACKED(0.5, HEED_NOT_CAUSAL, 1) },
-    { .label = "one position", .x = { { .shape = HEED_DIMS(1, 1, 3), .values = (const double[]){ 2, 3, 5 } } }, .absent = 2,
-      PACKED(1, HEED_NOT_CAUSAL, 1), .stated = true, .y = (const double[]){ 5 }, .gx = { (const double[]){ 0, 0, 1 } } },
-};
-HEED_DEFINE_OP(attention_packed) = { .name = "attention_packed", .arity = 2, .optional = 2, .integer = 2, .dense = 1,
-                                     .attributes_size = sizeof(packed_attributes), .shape = packed_shape,
-                                     .run = packed_run, .formula = "attention of q, k, v = x, heads joined",
-                                     .adjoint = "gx = attention's GQ, GK, GV side by side",
-                                     .uses = HEED_USES_X(0) | HEED_USES_X(1) | HEED_USES_Y, .vjp = packed_vjp,
-                                     .compose = packed_compose, HEED_CASES(packed_cases) };
-
-/* attention_packed_grad.   Operands qkv, mask, o, go, lse; the result has qkv's shape. */
-static bool packed_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
-{
-    if (!check_packed(t, c))
-        return false;
-    unpacked u;
-    unpack(c, &u);
-    kernel_attention g = arguments(&u.call);
-    r->dtype = c->x[0]->dtype;
-    r->shape = heed_shape_of(c->x[0]);
-    r->scratch = heed__kernels(r->dtype)->attention_grad_scratch(&g);
-    return true;
-}
-static void packed_grad_run(const heed_call *c, heed_tensor *y)
-{
-    int heads = ((const packed_attributes *)c->attributes)->heads;
-    unpacked u;
-    unpack(c, &u);
-    heed_tensor o = by_heads(c->x[2], heads), go = by_heads(c->x[3], heads), gradient[3];
-    for (int i = 0; i < 3; i++)
-        view_heads(y, heads, i, &gradient[i]);
-    gradients(&u.call, &o, &go, c->x[4], gradient, c->scratch);
-}
-static const heed_case packed_grad_cases[] = {
-    { .label = "one position",
-      .x = { { .shape = HEED_DIMS(1, 1, 3), .values = (const double[]){ 2, 3, 5 } }, { 0 },
-             { .shape = HEED_DIMS(1, 1, 1), .values = (const double[]){ 5 } }, { .shape = HEED_DIMS(1, 1, 1), .values = (const double[]){ 7 } },
-             { .shape = HEED_DIMS(1, 1, 1), .values = (const double[]){ 6 } } },
-      .absent = 2, PACKED(1, HEED_NOT_CAUSAL, 1), .stated = true, .y = (const double[]){ 0, 0, 7 } },
-    { .label = "empty", .x = { { .shape = HEED_DIMS(0, 1, 3) }, { 0 }, { .shape = HEED_DIMS(0, 1, 1) }, { .shape = HEED_DIMS(0, 1, 1) }, { .shape = HEED_DIMS(0, 1, 1) } },
-      .absent = 2, PACKED(1, HEED_NOT_CAUSAL, 1), .stated = true },
-};
-HEED_DEFINE_OP(attention_packed_grad) = { .name = "attention_packed_grad", .arity = 5, .optional = 2, .integer = 2,
-                                          .dense = 1 | 4 | 8 | 16, .attributes_size = sizeof(packed_attributes),
-                                          .shape = packed_grad_shape, .run = packed_grad_run,
-                                          .formula = "attention_packed's gx",
-                                          .adjoint = "none: a recorded sweep takes attention_packed's composition",
-                                          HEED_CASES(packed_grad_cases) };
-
 /* ---- the calls ---- */
 
-static attention_attributes resolve(const heed_attention_options *o, int64_t width)
+heed__attention heed__attention_resolve(const heed_attention_options *o, int64_t width)
 {
-    attention_attributes a;
+    heed__attention a;
     memset(&a, 0, sizeof a);
     a.causality = o->causality;
     a.scale = o->scale == 0 ? width > 0 ? 1 / sqrt((double)width) : 1 : o->scale;
@@ -471,7 +300,7 @@ heed_tensor *heed_attention(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_t
     heed_attention_options o = options ? *options : (heed_attention_options){ 0 };
     if (!t || heed_error(t))
         return NULL;
-    attention_attributes a = resolve(&o, q && q->ndim == 4 ? q->shape[3] : 1);
+    heed__attention a = heed__attention_resolve(&o, q && q->ndim == 4 ? q->shape[3] : 1);
     heed_tensor *x[4] = { q, k, v, mask };
     bool drops = o.dropout > 0 && heed_training(t);
     if (!o.composed && !drops)
@@ -481,30 +310,5 @@ heed_tensor *heed_attention(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_t
         if (!x[i])
             return heed_fail(t, "attention: operand %d is NULL", i);
     }
-    return check_operands(t, &call) ? compose(t, &call, drops ? o.dropout : 0) : NULL;
-}
-
-heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads, heed_tensor *mask,
-                                   const heed_attention_options *options)
-{
-    heed_attention_options o = options ? *options : (heed_attention_options){ 0 };
-    packed_attributes a;
-    if (!t || heed_error(t))
-        return NULL;
-    memset(&a, 0, sizeof a);
-    a.attention = resolve(&o, qkv && qkv->ndim == 3 && heads > 0 ? qkv->shape[2] / 3 / heads : 1);
-    a.heads = heads;
-    heed_tensor *x[2] = { qkv, mask };
-    if (!o.composed && !(o.dropout > 0 && heed_training(t)))
-        return heed_apply(t, &heed_op_attention_packed, 2, x, &a);
-    heed_call call = { .op = &heed_op_attention_packed, .n = 2, .x = x, .attributes = &a };
-    if (!qkv)
-        return heed_fail(t, "attention_packed: operand 0 is NULL");
-    if (!check_packed(t, &call))
-        return NULL;
-    int64_t width = qkv->shape[2] / 3;
-    heed_tensor *q = heed_split_heads(t, heed_slice(t, qkv, 2, 0, width, 1), heads);
-    heed_tensor *k = heed_split_heads(t, heed_slice(t, qkv, 2, width, 2 * width, 1), heads);
-    heed_tensor *v = heed_split_heads(t, heed_slice(t, qkv, 2, 2 * width, 3 * width, 1), heads);
-    return heed_join_heads(t, heed_attention(t, q, k, v, mask, &o));
+    return heed__attention_check(t, &call) ? heed__attention_compose(t, &call, drops ? o.dropout : 0) : NULL;
 }
