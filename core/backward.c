@@ -102,6 +102,15 @@ static bool deliver(sweep *s, const heed_call *c, int i, heed_tensor *g)
     char want[96], got[96];
     if (!(x->flags & TENSOR_DIFFERENTIABLE))
         return true;
+    /* A kept value of an earlier sweep: the way on from it is forgotten, so stopping here would be a wrong
+     * gradient, unless it is the very thing that heed_grad was asked about. */
+    if (x->record && x->record->consumed && !(s->recorded && (x->flags & TENSOR_WATCHED))) {
+        heed_fail(s->t,
+                  "backward: %s: operand %d was made (by %s) before an earlier heed_backward, which consumed its "
+                  "record; use heed_backward_retain there, or heed_detach on the operand",
+                  c->op->name, i, x->record->call.op->name);
+        return false;
+    }
     if (g->dtype != x->dtype) {
         heed_fail(s->t, "backward: %s: the rule gave a %s gradient for %s operand %d", c->op->name,
                   heed_dtype_name(g->dtype), heed_dtype_name(x->dtype), i);
