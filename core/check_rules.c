@@ -559,7 +559,8 @@ void heed__trial_misuse(check_trial *trial, heed_tape *t)
     int float_operands = 0;
     trial->variant = "misused";
     for (int i = 0; i < trial->n; i++)
-        float_operands += trial->c->x[i].dtype == HEED_F32 || trial->c->x[i].dtype == HEED_F64;
+        float_operands += !(trial->c->absent >> i & 1) &&
+                          (trial->c->x[i].dtype == HEED_F32 || trial->c->x[i].dtype == HEED_F64);
     for (int i = 0; i < trial->n; i++) {
         heed_dtype own = trial->c->x[i].dtype;
         bool optional = !variadic && (trial->op->optional >> i & 1);

@@ -233,7 +233,7 @@ static void put_bpe(heed__text *text, const bpe *b)
     heed__text_add_string(text, "]");
 }
 
-bool tokenizer_save(const tokenizer *tok, const char *path, char *error, size_t error_size)
+char *tokenizer_text(const tokenizer *tok)
 {
     heed__text text = { 0 }, characters = { 0 };
     heed__text_print(&text, "{\"format\":\"heed tokenizer\",\"version\":1,\"kind\":\"%s\"",
@@ -249,18 +249,24 @@ bool tokenizer_save(const tokenizer *tok, const char *path, char *error, size_t 
     }
     heed__text_add_string(&text, "}\n");
 
-    bool good = false;
-    heed__writer writer;
-    if (text.failed || characters.failed) {
-        heed__say(error, error_size, "cannot write %s: not enough memory", path);
-    } else {
-        heed__writer_begin(&writer, path, NULL);
-        heed__writer_add(&writer, text.bytes, text.size);
-        good = heed__writer_commit(&writer, error, error_size);
-    }
+    char *copy = text.failed || characters.failed ? NULL : malloc(text.size + 1);
+    if (copy)
+        memcpy(copy, text.bytes, text.size + 1);
     heed__text_free(&text);
     heed__text_free(&characters);
-    return good;
+    return copy;
+}
+
+bool tokenizer_save(const tokenizer *tok, const char *path, char *error, size_t error_size)
+{
+    heed__writer writer;
+    char *text = tokenizer_text(tok);
+    if (!text)
+        return heed__say(error, error_size, "cannot write %s: not enough memory", path);
+    heed__writer_begin(&writer, path, NULL);
+    heed__writer_add(&writer, text, strlen(text));
+    free(text);
+    return heed__writer_commit(&writer, error, error_size);
 }
 
 /* Makes the tokenizer of a file once its kind is known. */
@@ -347,22 +353,29 @@ static tokenizer *read_tokenizer(heed__json *json)
     return tok;
 }
 
+tokenizer *tokenizer_parse(const char *name, const void *text, size_t size, char *error,
+                           size_t error_size)
+{
+    heed__json json;
+    char why[400];
+    heed__json_begin(&json, text, size, 2, NULL);
+    tokenizer *tok = read_tokenizer(&json);
+    bool good = heed__json_end(&json, why, sizeof why);
+    if (!good || !tok) {
+        heed__say(error, error_size, "%s: %s", name, good ? "not enough memory" : why);
+        tokenizer_free(tok);
+        return NULL;
+    }
+    return tok;
+}
+
 tokenizer *tokenizer_load(const char *path, char *error, size_t error_size)
 {
     unsigned char *bytes;
     size_t size;
     if (!heed__file_read(path, NULL, &bytes, &size, error, error_size))
         return NULL;
-    heed__json json;
-    char why[400];
-    heed__json_begin(&json, bytes, size, 2, NULL);
-    tokenizer *tok = read_tokenizer(&json);
-    bool good = heed__json_end(&json, why, sizeof why);
+    tokenizer *tok = tokenizer_parse(path, bytes, size, error, error_size);
     heed__release(NULL, bytes, size);
-    if (!good || !tok) {
-        heed__say(error, error_size, "%s: %s", path, good ? "not enough memory" : why);
-        tokenizer_free(tok);
-        return NULL;
-    }
     return tok;
 }

@@ -28,6 +28,12 @@ tokenizer *tokenizer_bpe(const char *folder, char *error, size_t error_size);
 tokenizer *tokenizer_load(const char *path, char *error, size_t error_size);
 bool tokenizer_save(const tokenizer *tok, const char *path, char *error, size_t error_size);
 
+/* What that file holds, to be kept elsewhere; free() it. NULL only for want of memory. And back: `name`
+ * stands for the path in sentences. */
+char *tokenizer_text(const tokenizer *tok);
+tokenizer *tokenizer_parse(const char *name, const void *text, size_t size, char *error,
+                           size_t error_size);
+
 /* "char", "bytes" or "bpe"; the number of ids, which are 0 to that less one. */
 const char *tokenizer_kind(const tokenizer *tok);
 int64_t tokenizer_vocabulary(const tokenizer *tok);

@@ -1,0 +1,19 @@
+/* Numbers as people read them. Knows libc. */
+#ifndef GPT_FIGURES_H
+#define GPT_FIGURES_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct figure {
+    char text[48];
+} figure;
+
+figure figure_count(int64_t count); /* 1,003,854 */
+figure figure_bytes(double bytes);  /* 46.1 MiB */
+figure figure_time(double seconds); /* 48 s, 3:12, 1:02:03 */
+
+/* A word so that a POSIX shell reads it as it is. */
+void figure_quote(FILE *to, const char *word);
+
+#endif

@@ -1,0 +1,373 @@
+/* gpt train (train.h). A step is a pure function of the checkpoint before it: batches and
+ * dropout are keyed by seed and step, so a run that was interrupted goes on with the same
+ * bits. */
+#include "train.h"
+
+#include "checkpoint.h"
+#include "figures.h"
+#include "log.h"
+#include "machine.h"
+#include "progress.h"
+#include "sample.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROGRAM "gpt train"
+
+static const char summary[] =
+    "Trains a GPT on a text file, holding out the last tenth of it. The folder --out gets\n"
+    "checkpoint.safetensors (everything --resume needs), model.safetensors, config.json and\n"
+    "tokenizer.json (for gpt sample, gpt eval and other programs) and log.jsonl (one line a\n"
+    "step). With --resume the run in that folder goes on, wherever the folder has been moved\n"
+    "to; only --steps, --minutes, --out, --threads, --progress, --eval-every and --save-every\n"
+    "may then differ, and --data only says where the same text is now. Ctrl-C saves and stops.";
+
+/* One start of the program at work on a run. */
+typedef struct trainer {
+    const char *program;
+    gpt_run run;
+    gpt_log log;
+    gpt_progress progress;
+    heed_tape *tape;
+    int32_t *ids, *targets; /* [batch, context] */
+    int64_t saved;          /* the step of the last checkpoint */
+    char error[800];
+} trainer;
+
+/* The loss of a batch as a tensor, NULL on error. */
+static heed_tensor *loss_of_batch(trainer *w)
+{
+    heed_shape shape = HEED_SHAPE(w->run.config.batch, w->run.config.context);
+    heed_tensor *ids = heed_ids(w->tape, shape, w->ids);
+    heed_tensor *targets = heed_ids(w->tape, shape, w->targets);
+    return heed_gpt_loss(w->tape, w->run.model.gpt, ids, targets);
+}
+
+static bool fail(trainer *w, const char *format, ...) HEED__PRINTS(2, 3);
+static bool fail(trainer *w, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(w->error, sizeof w->error, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+static const char *tape_error(const trainer *w)
+{
+    const char *error = heed_error(w->tape);
+    return error ? error : "the step failed";
+}
+
+/* Adds the gradients of one batch, as its share of the step; *loss gets its part of the
+ * mean. */
+static bool sweep(trainer *w, int64_t index, double *loss)
+{
+    const gpt_config *c = &w->run.config;
+    double share = 1 / (double)c->accumulate;
+    heed_tape_reset(w->tape);
+    heed_seed(w->tape, (uint64_t)c->seed, (uint64_t)index);
+    part_draw(&w->run.train, data_random((uint64_t)c->seed, DRAW_TRAINING, index), c->batch,
+              c->context, w->ids, w->targets);
+    heed_tensor *mean = loss_of_batch(w);
+    double value = heed_item(w->tape, mean);
+    *loss += share * value;
+    if (!heed_error(w->tape) && !isfinite(value))
+        return true; /* take_step says so; its gradient is of no use to anyone */
+    if (c->accumulate > 1)
+        mean = heed_scale(w->tape, mean, share);
+    if (!heed_backward(w->tape, mean))
+        return fail(w, "step %lld: %s", (long long)w->run.step + 1, tape_error(w));
+    return true;
+}
+
+static bool take_step(trainer *w, log_line *line)
+{
+    gpt_run *run = &w->run;
+    const gpt_config *c = &run->config;
+    heed_schedule schedule = run_schedule(run);
+    heed_gradients *g = heed_params_gradients(run->model.parameters);
+    double began = machine_seconds();
+
+    *line = (log_line){ .step = run->step + 1, .val_loss = NAN };
+    line->lr = heed_schedule_rate(&schedule, run->step);
+    for (int64_t i = 0; i < c->accumulate; i++) {
+        if (!sweep(w, run->step * c->accumulate + i, &line->train_loss))
+            return false;
+    }
+    if (isfinite(line->train_loss))
+        line->grad_norm = heed_clip_norm(g, c->clip);
+    if (!isfinite(line->train_loss) || !isfinite(line->grad_norm))
+        return fail(w,
+                    "step %lld: the %s is not finite (%g), so the run stops here; the "
+                    "checkpoint of step %lld in %s is untouched; a smaller --lr often helps",
+                    (long long)line->step,
+                    isfinite(line->train_loss) ? "norm of the gradient" : "loss",
+                    isfinite(line->train_loss) ? line->grad_norm : line->train_loss,
+                    (long long)w->saved, c->out);
+    heed_optimizer_set_rate(run->optimizer, line->lr);
+    if (!heed_optimizer_step(run->optimizer, g))
+        return fail(w, "step %lld: %s", (long long)line->step,
+                    heed_optimizer_error(run->optimizer));
+    run->step++;
+
+    double seconds = machine_seconds() - began;
+    line->ms = 1e3 * seconds;
+    line->tokens_per_s = (double)(c->accumulate * c->batch * c->context) / seconds;
+    return true;
+}
+
+/* The mean loss of batches of the held-out part, always the same ones, whatever the seed. */
+static bool evaluate(trainer *w, double *loss)
+{
+    const gpt_config *c = &w->run.config;
+    heed_set_training(w->tape, false);
+    heed_set_recording(w->tape, false);
+    double sum = 0;
+    for (int64_t i = 0; i < c->eval_batches && !heed_error(w->tape); i++) {
+        heed_tape_reset(w->tape);
+        part_draw(&w->run.held_out, data_random(0, DRAW_EVALUATION, i), c->batch, c->context,
+                  w->ids, w->targets);
+        sum += heed_item(w->tape, loss_of_batch(w));
+    }
+    heed_set_training(w->tape, true);
+    heed_set_recording(w->tape, true);
+    *loss = sum / (double)c->eval_batches;
+    if (heed_error(w->tape))
+        return fail(w, "evaluation after step %lld: %s", (long long)w->run.step, tape_error(w));
+    return true;
+}
+
+/* A checkpoint never runs ahead of the log. */
+static bool save(trainer *w)
+{
+    char why[600];
+    if (log_sync(&w->log, why, sizeof why) && checkpoint_save(&w->run, why, sizeof why)) {
+        w->saved = w->run.step;
+        return true;
+    }
+    return fail(w, "%s; the checkpoint in %s was not harmed: mend this and go on with --resume",
+                why, w->run.config.out);
+}
+
+static bool loop(trainer *w)
+{
+    gpt_run *run = &w->run;
+    const gpt_config *c = &run->config;
+    int64_t save_every = c->save_every ? c->save_every : c->eval_every;
+    log_line line;
+    heed_set_training(w->tape, true);
+    while (run->step < c->steps) {
+        if (!take_step(w, &line))
+            return false;
+        bool last = run->step == c->steps;
+        if ((last || run->step % c->eval_every == 0) && !evaluate(w, &line.val_loss))
+            return false;
+        char why[600];
+        if (!log_add(&w->log, &line, why, sizeof why))
+            return fail(w, "%s; the checkpoint of step %lld in %s was not harmed", why,
+                        (long long)w->saved, c->out);
+        progress_step(&w->progress, &line);
+        bool stop =
+            machine_interrupted() ||
+            (c->minutes > 0 && machine_seconds() - w->progress.began >= 60 * c->minutes);
+        if ((last || stop || run->step % save_every == 0) && !save(w))
+            return false;
+        if (stop)
+            break;
+    }
+    return true;
+}
+
+/* ---- what it says ---- */
+
+static void print_start(const trainer *w)
+{
+    const gpt_run *run = &w->run;
+    const gpt_config *c = &run->config;
+    char model[160];
+    int64_t tokens = c->batch * c->context * c->accumulate;
+    int64_t left = machine_memory();
+    model_describe(&run->model.gpt->options, model, sizeof model);
+    printf("heed %s\n", heed_version());
+    printf("model    %s: %s parameters\n", model,
+           figure_count(heed_params_size(run->model.parameters)).text);
+    printf("data     %s: %s tokens to learn from, %s held out, vocabulary of %s (%s)\n",
+           run->text.name, figure_count(run->train.count).text,
+           figure_count(run->held_out.count).text,
+           figure_count(tokenizer_vocabulary(run->model.tokenizer)).text,
+           tokenizer_kind(run->model.tokenizer));
+    printf("steps    %s of %s tokens each: %.2f times through the data\n",
+           figure_count(c->steps).text, figure_count(tokens).text,
+           (double)c->steps * (double)tokens / (double)run->train.count);
+    printf("machine  %d thread%s, instruction set %s\n", heed_threads(),
+           heed_threads() == 1 ? "" : "s", heed_instruction_set());
+    printf("memory   about %s", figure_bytes((double)run_memory(run)).text);
+    if (left >= 0)
+        printf(" of %s available", figure_bytes((double)left).text);
+    printf("\nfolder   %s", c->out);
+    if (c->resume)
+        printf(", from step %s on", figure_count(run->step).text);
+    printf("\n\n");
+}
+
+/* What another --steps means for the rate of the steps to come. */
+static void print_schedule(const gpt_run *run)
+{
+    heed_schedule now = run_schedule(run), before = now;
+    before.steps = run->stored_steps;
+    if (run->stored_steps == 0 || run->stored_steps == run->config.steps)
+        return;
+    printf("--steps is %s instead of %s: the learning rate now falls until then, and that of "
+           "step %s becomes %.3g instead of %.3g\n\n",
+           figure_count(now.steps).text, figure_count(before.steps).text,
+           figure_count(run->step + 1).text, heed_schedule_rate(&now, run->step),
+           heed_schedule_rate(&before, run->step));
+}
+
+static void print_command(const trainer *w, const char *words)
+{
+    fputs("  ", stdout);
+    figure_quote(stdout, w->program);
+    printf(" %s ", words);
+    figure_quote(stdout, w->run.config.out);
+}
+
+/* How to go on where this start stops. */
+static void print_resume(const trainer *w, const char *why)
+{
+    printf("%s at step %s of %s; all is saved. Go on with\n", why,
+           figure_count(w->run.step).text, figure_count(w->run.config.steps).text);
+    print_command(w, "train --resume --out");
+    printf("\n");
+}
+
+static void print_end(trainer *w, double seconds)
+{
+    const gpt_run *run = &w->run;
+    char why[400];
+    progress_curve(w->log.train, w->log.held_out, w->log.count);
+    printf("\nA sample:\n\n");
+    fflush(stdout);
+    sample_options options = {
+        .tokens = 300, .temperature = 0.8, .top_p = 1, .cache = true, .seed = run->config.seed
+    };
+    if (!sample_write(&run->model, &options, stdout, NULL, why, sizeof why))
+        printf("(no sample: %s)", why);
+    printf("\n\n%s steps in %s", figure_count(run->step - w->progress.first).text,
+           figure_time(seconds).text);
+    if (w->log.count > 0)
+        printf(", validation loss %.4f", (double)w->log.held_out[w->log.count - 1]);
+    printf(". Next:\n");
+    print_command(w, "sample --model");
+    printf(" --prompt TEXT\n");
+    if (run->config.data) {
+        print_command(w, "eval --part held-out --model");
+        printf(" --data ");
+        figure_quote(stdout, run->config.data);
+        printf("\n");
+    }
+    print_command(w, "train --resume --out");
+    printf(" --steps %lld\n", (long long)run->config.steps * 2);
+}
+
+/* ---- the command ---- */
+
+static bool allocate(trainer *w)
+{
+    size_t bytes = (size_t)w->run.config.batch * (size_t)w->run.config.context * sizeof *w->ids;
+    w->tape = heed_tape_new(NULL);
+    w->ids = malloc(bytes);
+    w->targets = malloc(bytes);
+    if (w->tape && w->ids && w->targets && heed_params_gradients(w->run.model.parameters))
+        return true;
+    return fail(w, "not enough memory");
+}
+
+/* All between the options and the end of the run; the exit code. */
+static int train(trainer *w, const option *table, size_t table_size)
+{
+    gpt_run *run = &w->run;
+    gpt_config *c = &run->config;
+    bool usage = false;
+    if (!c->resume && !config_check(c, w->error, sizeof w->error))
+        return 2;
+    if (c->threads > 0)
+        heed_set_threads((int)c->threads);
+    if (c->resume) {
+        if (!run_resume(run, table, table_size, &usage, w->error, sizeof w->error))
+            return usage ? 2 : 1;
+        w->saved = run->step;
+    } else if (!run_begin(run, w->error, sizeof w->error)) {
+        return 1;
+    }
+    if (!log_open(&w->log, c->out, run->step, w->error, sizeof w->error) || !allocate(w))
+        return 1;
+    checkpoint_sweep(c->out);
+    if (c->progress != PROGRESS_NONE)
+        print_start(w);
+    print_schedule(run);
+    fflush(stdout);
+
+    if (run->step >= c->steps) {
+        printf("The run is complete at step %s: more --steps let it go on.\n",
+               figure_count(run->step).text);
+        /* A kill between the last checkpoint and its exports has left these behind. */
+        return model_export(&run->model, c->out, run->step, w->error, sizeof w->error) ? 0 : 1;
+    }
+    progress_begin(&w->progress, c->progress, run->step, c->steps, c->minutes);
+    bool good = loop(w);
+    progress_clear(&w->progress);
+    if (!good)
+        return 1;
+    if (run->step < c->steps) {
+        bool interrupted = machine_interrupted();
+        print_resume(w, interrupted ? "Interrupted" : "The time is over");
+        return interrupted ? 130 : 0;
+    }
+    if (c->progress != PROGRESS_NONE)
+        print_end(w, machine_seconds() - w->progress.began);
+    return 0;
+}
+
+int train_command(const char *program, int count, char *const *arguments)
+{
+    trainer *w = calloc(1, sizeof *w);
+    option table[CONFIG_OPTIONS];
+    int code;
+    if (!w) {
+        fputs(PROGRAM ": not enough memory\n", stderr);
+        return 1;
+    }
+    w->program = program;
+    w->log.file = -1;
+    config_begin(&w->run.config);
+    size_t size = config_table(&w->run.config, table);
+    switch (options_parse(PROGRAM, table, size, count, arguments, w->error, sizeof w->error)) {
+    case OPTIONS_HELP:
+        options_help(stdout, PROGRAM, summary, table, size);
+        code = 0;
+        break;
+    case OPTIONS_BAD:
+        fprintf(stderr, "%s\n", w->error);
+        code = 2;
+        break;
+    default:
+        machine_catch_interrupts();
+        code = train(w, table, size);
+        fflush(stdout);
+        if (code != 0 && w->error[0])
+            fprintf(stderr, PROGRAM ": %s\n", w->error);
+    }
+    log_close(&w->log);
+    heed_tape_free(w->tape);
+    free(w->ids);
+    free(w->targets);
+    run_close(&w->run);
+    free(w);
+    return code;
+}

@@ -1,0 +1,78 @@
+#!/bin/sh
+# Bad texts and bad model folders get one sentence and harm nothing.
+. "$(dirname "$0")/common.sh"
+make_text
+cd "$work" || exit 1
+
+: >empty
+echo "short" >short
+printf 'abc\377def and much more text' >latin
+awk 'BEGIN { for (i = 0; i < 200; i++) printf "caf\351 no %d\n", i }' >latin.long
+refuses 1 "No such file" train --data missing --out run
+refuses 1 "empty" train --data empty --out run
+refuses 1 "too short" train --data short --out run
+refuses 1 "folder" train --data . --out run
+refuses 1 "not UTF-8 text, at byte 3: --tokenizer bytes" train --data latin --out run
+refuses 1 "No such file" train --data text --tokenizer bpe:nowhere --out run
+refuses 1 "of memory" train --data text --out run --width 1000000 --layers 200 --heads 1
+refuses 1 "" train --data text --out text
+is "no refused run left a folder" test ! -e run
+# shellcheck disable=SC2086
+is "bytes take any data" "$gpt" train $tiny --data latin.long --tokenizer bytes --out any \
+    --steps 3
+
+# shellcheck disable=SC2086
+is "a run" "$gpt" train $tiny --data text --out run --steps 5
+refuses 1 "nowhere" sample --model nowhere
+refuses 1 "No such file" eval --model run --data missing
+refuses 1 "empty" eval --model run --data empty
+refuses 1 "too short" eval --model run --data short --part held-out
+printf 'unknown \303\266\n' >unknown
+refuses 1 "unknown: " eval --model run --data unknown
+
+# damaged NAME FILE PATTERN: a copy of the run whose FILE has been replaced by `new` is refused.
+damaged() {
+    rm -rf bad
+    cp -R run bad
+    mv new "bad/$1"
+    refuses 1 "$2" sample --model bad
+}
+size=$(wc -c <run/model.safetensors)
+for length in 0 7 8 100 $((size / 2)) $((size - 1)); do
+    head -c "$length" run/model.safetensors >new
+    damaged model.safetensors "model.safetensors"
+done
+{ cat run/model.safetensors; echo; } >new
+damaged model.safetensors "model.safetensors"
+head -c "$size" /dev/zero >new
+damaged model.safetensors "model.safetensors"
+head -c 40 run/config.json >new
+damaged config.json "config.json"
+echo '{"model_type":"gpt2","n_layer":12}' >new
+damaged config.json "not the configuration of a heed gpt"
+sed 's/"width": 16/"width": 18/' run/config.json >new
+damaged config.json "model.safetensors"
+sed 's/"width": 16/"width": 17/' run/config.json >new
+damaged config.json "width 17 is not divisible by heads 2"
+sed 's/"layers": 1/"layers": 1000000/' run/config.json >new
+damaged config.json "config.json"
+sed 's/"vocabulary": [0-9]*/"vocabulary": 2000000000/' run/config.json >new
+damaged config.json "tokens"
+sed 's/gelu/swish/' run/config.json >new
+damaged config.json "swish"
+echo 'not json' >new
+damaged tokenizer.json "tokenizer.json"
+
+size=$(wc -c <run/checkpoint.safetensors)
+for length in 0 9 500 $((size / 2)) $((size - 1)); do
+    rm -rf bad
+    cp -R run bad
+    head -c "$length" run/checkpoint.safetensors >bad/checkpoint.safetensors
+    refuses 1 "checkpoint.safetensors" train --resume --out bad --steps 9
+    is "cut at $length: the other files are as they were" cmp run/log.jsonl bad/log.jsonl
+done
+cp run/model.safetensors bad/checkpoint.safetensors
+refuses 1 "no checkpoint of gpt train" train --resume --out bad --steps 9
+echo "xyz" >>text
+refuses 1 "it has changed since" train --resume --out run --steps 9
+finish

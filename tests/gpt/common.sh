@@ -1,0 +1,83 @@
+# What the end-to-end tests of gpt share: POSIX sh, sourced by each. A test is called with the
+# program and a folder for its files, and prints TAP.
+#
+#     . "$(dirname "$0")/common.sh"
+#     is "a name" test -e "$work/file"
+#     refuses 2 "did you mean --layers" train --layrs 3
+#     finish
+
+[ $# -eq 2 ] || { echo "usage: $0 GPT FOLDER" >&2; exit 2; }
+gpt=$1
+work=$2/$(basename "$0" .sh).$$
+rm -rf "$work"
+mkdir -p "$work"
+# Absolute, so that a test may change its folder.
+case $gpt in /*) ;; *) gpt=$PWD/$gpt ;; esac
+work=$(cd "$work" && pwd)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# These models are too small for several threads to be of use; threads.sh asks for more.
+OMP_NUM_THREADS=1
+export OMP_NUM_THREADS
+tiny="--layers 1 --heads 2 --width 16 --context 8 --batch 4 --progress none"
+count=0
+failed=0
+
+pass() {
+    count=$((count + 1))
+    echo "ok $count - $1"
+}
+
+flunk() {
+    count=$((count + 1))
+    failed=$((failed + 1))
+    echo "not ok $count - $1"
+}
+
+# is NAME COMMAND...: the command succeeds.
+is() {
+    name=$1
+    shift
+    if "$@" >"$work/.now" 2>"$work/.err"; then
+        pass "$name"
+    else
+        flunk "$name"
+        sed 's/^/# /' "$work/.err"
+    fi
+    mv "$work/.now" "$work/.out"
+}
+
+# refuses CODE PATTERN ARGUMENTS...: gpt ends with that code and one sentence on stderr that
+# matches.
+refuses() {
+    wanted=$1
+    pattern=$2
+    shift 2
+    "$gpt" "$@" >"$work/.out" 2>"$work/.err"
+    code=$?
+    if [ $code -eq "$wanted" ] && [ "$(wc -l <"$work/.err")" -eq 1 ] &&
+        grep -q -e "$pattern" "$work/.err" && [ ! -s "$work/.out" ]; then
+        pass "refused: $(head -c 300 "$work/.err" | sed "s|$work/||g; s/#/(number)/g")"
+    else
+        flunk "gpt $*: exit code $code, expected $wanted and '$pattern'"
+        head -c 2000 "$work/.err" | sed 's/^/# /'
+    fi
+}
+
+# A text of some 20 kB to learn.
+make_text() {
+    awk 'BEGIN { for (i = 0; i < 500; i++) printf "line %d says %d and the sum is %d\n",
+                 i, i * 7919 % 1009, i + i * 7919 % 1009 }' >"$work/text"
+}
+
+# A log without its timings.
+log_of() {
+    sed 's/"ms":[^,]*,"tokens_per_s":[^,}]*//' "$1/log.jsonl"
+}
+
+finish() {
+    echo "1..$count"
+    [ $failed -eq 0 ]
+    exit
+}

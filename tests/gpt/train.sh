@@ -1,0 +1,50 @@
+#!/bin/sh
+# What training writes: a log with every field, a loss that falls, files for others; and that
+# it stops where numbers are no longer finite.
+. "$(dirname "$0")/common.sh"
+make_text
+cd "$work" || exit 1
+
+# field STEP NAME: a number of the log.
+field() {
+    sed -n "$1s/.*\"$2\":\([^,}]*\).*/\1/p" run/log.jsonl
+}
+
+# less A B: A < B, as numbers.
+less() {
+    awk -v a="$1" -v b="$2" 'BEGIN { exit !(a != "" && b != "" && a + 0 < b + 0) }'
+}
+
+# shellcheck disable=SC2086
+is "a run" "$gpt" train $tiny --data text --out run --steps 150 --eval-every 40 --lr 1e-2 \
+    --min-lr 1e-3 --warmup 9
+number='[-0-9.e+]*'
+line="{\"step\":[0-9]*,\"train_loss\":$number,\"lr\":$number,\"grad_norm\":$number,\"ms\":$number"
+line="$line,\"tokens_per_s\":$number\(,\"val_loss\":$number\)\{0,1\}}"
+is "a line a step" test "$(grep -c "^$line$" run/log.jsonl)" -eq 150
+is "evaluated when it should be" test \
+    "$(sed -n 's/.*"step":\([0-9]*\),.*val_loss.*/\1/p' run/log.jsonl | tr '\n' ' ')" = \
+    "40 80 120 150 "
+is "the rate rises" test "$(field 1 lr)" = 0.001
+is "to its height" test "$(field 10 lr)" = 0.01
+is "and falls" less "$(field 150 lr)" 0.00101
+is "the loss falls" less "$(field 150 train_loss)" "$(field 1 train_loss)"
+is "on what was held out too" less "$(field 150 val_loss)" "$(field 40 val_loss)"
+for file in checkpoint.safetensors model.safetensors config.json tokenizer.json; do
+    is "$file" test -s "run/$file"
+done
+is "built-in text" "$gpt" train --layers 1 --width 16 --context 8 --out own --steps 3 \
+    --progress none
+# shellcheck disable=SC2086
+"$gpt" train $tiny --progress plain --data text --out plain --steps 3 >said 2>&1
+for word in '^model .* parameters' '^data .* held out' '^steps ' '^machine .* thread' \
+    '^memory .*iB' 'validation loss' 'A sample' 'sample --model plain'; do
+    is "it says: $word" grep -q -e "$word" said
+done
+
+# Steps of such a size soon end in infinity.
+# shellcheck disable=SC2086
+refuses 1 "not finite.*checkpoint of step .* is untouched" train $tiny --data text --out wild \
+    --steps 200 --lr 1e38 --warmup 0 --clip 0 --save-every 1000
+is "what was saved is good" "$gpt" sample --model wild --tokens 5
+finish
