@@ -2,6 +2,7 @@
  * runs, and the record grows by one. Knows no particular op but the copy that makes an operand contiguous. */
 #include "engine.h"
 
+#include <assert.h>
 #include <string.h>
 
 extern const heed_op heed_op_contiguous;
@@ -247,6 +248,7 @@ heed_tensor *heed_apply(heed_tape *t, const heed_op *op, int n, heed_tensor *con
     y->record = record;
     record->y = y;
     if (t->deferring && op->accumulate && !r.view && !t->recording) {
+        assert(r.saved == 0); /* a deferred op runs without by-products */
         y->flags |= TENSOR_DEFERRED;
         return y;
     }

@@ -149,6 +149,8 @@ void *heed__arena_block(arena *a, size_t bytes, int *size_class)
     if (bytes > SIZE_MAX / 4)
         return NULL;
     int c = class_of(bytes);
+    if (c >= ARENA_CLASSES) /* more than any machine has */
+        return NULL;
     *size_class = c;
     void *p;
     if (a->lists[c]) {

@@ -7,7 +7,7 @@
 
 #include "heed.h"
 
-#define ARENA_CLASSES 320 /* eight size classes an octave, from 64 bytes on: all of memory */
+#define ARENA_CLASSES 432 /* eight size classes an octave, from 64 bytes to a quarter of all addresses */
 
 typedef struct arena_chunk {
     struct arena_chunk *next;

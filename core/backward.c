@@ -19,6 +19,8 @@ typedef struct sweep {
     bool recorded;        /* parameters are then ordinary tensors */
     bool retain;
     heed_tensor *keep; /* the loss */
+    const heed_params *set; /* of the parameter delivered to last, */
+    heed_gradients *found;  /* and its gradients */
 } sweep;
 
 static char *shape_text(const heed_tensor *x, char *text, size_t size)
@@ -52,9 +54,14 @@ static bool add_into(heed_tape *t, heed_tensor *destination, heed_tensor *g, boo
 
 static bool into_parameter(sweep *s, heed_tensor *x, heed_tensor *g)
 {
-    heed_gradients *into = s->into ? s->into : heed_params_gradients(x->parameter->set);
     bool *empty = NULL;
-    void *place = into ? heed__gradients_slot(into, x->parameter, &empty) : NULL;
+    if (s->into) {
+        s->found = s->into;
+    } else if (s->set != x->parameter->set) {
+        s->set = x->parameter->set;
+        s->found = heed_params_gradients(x->parameter->set);
+    }
+    void *place = s->found ? heed__gradients_slot(s->found, x->parameter, &empty) : NULL;
     if (!place) {
         heed_fail(s->t, "backward: no gradient memory for parameter %s%s", x->parameter->name,
                   s->into ? " in the given heed_gradients" : "");
@@ -95,6 +102,15 @@ static bool deliver(sweep *s, const heed_call *c, int i, heed_tensor *g)
     char want[96], got[96];
     if (!(x->flags & TENSOR_DIFFERENTIABLE))
         return true;
+    /* A kept value of an earlier sweep: the way on from it is forgotten, so stopping here would be a wrong
+     * gradient, unless it is the very thing that heed_grad was asked about. */
+    if (x->record && x->record->consumed && !(s->recorded && (x->flags & TENSOR_WATCHED))) {
+        heed_fail(s->t,
+                  "backward: %s: operand %d was made (by %s) before an earlier heed_backward, which consumed its "
+                  "record; use heed_backward_retain there, or heed_detach on the operand",
+                  c->op->name, i, x->record->call.op->name);
+        return false;
+    }
     if (g->dtype != x->dtype) {
         heed_fail(s->t, "backward: %s: the rule gave a %s gradient for %s operand %d", c->op->name,
                   heed_dtype_name(g->dtype), heed_dtype_name(x->dtype), i);
@@ -245,6 +261,25 @@ static void collect_watched(heed_tape *t)
     }
 }
 
+/* Every gradient a sweep may reach counts as incomplete from its begin to its clean end. */
+static bool mark_reachable(heed_tape *t, heed_gradients *into, void (*mark)(heed_gradients *))
+{
+    const heed_params *last = NULL;
+    if (into)
+        mark(into);
+    for (heed__use *u = t->uses; u && !into; u = u->previous) {
+        heed_params *ps = u->tensor->parameter->set;
+        if (ps == last || !(u->tensor->flags & TENSOR_DIFFERENTIABLE))
+            continue;
+        heed_gradients *g = heed_params_gradients(ps);
+        if (!g)
+            return heed_fail(t, "backward: no memory for gradients, or a failed set of parameters") != NULL;
+        mark(g);
+        last = ps;
+    }
+    return true;
+}
+
 static bool sweep_loss(heed_tape *t, heed_tensor *loss, heed_gradients *into, bool retain)
 {
     if (!t || t->failed)
@@ -265,19 +300,8 @@ static bool sweep_loss(heed_tape *t, heed_tensor *loss, heed_gradients *into, bo
     if (!heed__readable(t, loss, "backward"))
         return false;
 
-    /* Every gradient this sweep may reach counts as incomplete until its clean end. */
-    for (heed__use *u = t->uses; u; u = u->previous) {
-        heed_params *ps = u->tensor->parameter->set;
-        if (!into && (u->tensor->flags & TENSOR_DIFFERENTIABLE)) {
-            heed_gradients *g = heed_params_gradients(ps);
-            if (!g)
-                return heed_fail(t, "backward: out of memory for gradients") != NULL;
-            heed__gradients_begin(g);
-        }
-    }
-    if (into)
-        heed__gradients_begin(into);
-
+    if (!mark_reachable(t, into, heed__gradients_begin))
+        return false;
     for (heed__watch *w = t->watches; w; w = w->previous)
         w->tensor->gradient = NULL;
     bool recording = heed_set_recording(t, false);
@@ -290,6 +314,10 @@ static bool sweep_loss(heed_tape *t, heed_tensor *loss, heed_gradients *into, bo
         heed__hold(one);
         loss->slot = one;
         ok = run(&s, t->last, NULL);
+        if (ok && loss->parameter) { /* the loss is a parameter itself */
+            loss->slot = NULL;
+            ok = into_parameter(&s, loss, one);
+        }
     }
     heed_set_recording(t, recording);
     collect_watched(t);
@@ -297,13 +325,7 @@ static bool sweep_loss(heed_tape *t, heed_tensor *loss, heed_gradients *into, bo
         return false;
     if (!retain)
         t->last = NULL;
-    for (heed__use *u = t->uses; u; u = u->previous) {
-        if (!into && (u->tensor->flags & TENSOR_DIFFERENTIABLE))
-            heed__gradients_end(heed_params_gradients(u->tensor->parameter->set));
-    }
-    if (into)
-        heed__gradients_end(into);
-    return true;
+    return mark_reachable(t, into, heed__gradients_end);
 }
 
 bool heed_backward(heed_tape *t, heed_tensor *loss)
@@ -370,6 +392,11 @@ bool heed_grad(heed_tape *t, heed_tensor *y, heed_tensor *gy, int n, heed_tensor
     }
     if (!(y->flags & TENSOR_DIFFERENTIABLE))
         return true; /* y depends on nothing */
+    if (y->record && y->record->consumed)
+        return heed_fail(t, "grad: the record was consumed by an earlier heed_backward; use "
+                            "heed_backward_retain") != NULL;
+    if (!heed__readable(t, y, "grad"))
+        return false;
     if (gy && (gy->dtype != y->dtype || !heed__same_shape(gy, y)))
         return heed_fail(t, "grad: gy must have the shape and dtype of y") != NULL;
     if (!gy) {

@@ -234,6 +234,9 @@ static void compare(subject *s, const block *b, int64_t index, const char *suffi
         heed__check_name(b->name, &b->shape, index, name, sizeof name);
     else
         snprintf(name, sizeof name, "%s", b->name);
+    if (!isfinite(analytic) || !isfinite(numeric))
+        heed__check_fail(r, "%.111s%.47s is not finite: %g by the tape, %g by differences", name, suffix, analytic,
+                         numeric);
     snprintf(r->where, sizeof r->where, "%.111s%.47s", name, suffix);
 }
 

@@ -311,6 +311,8 @@ static bool table_grow(heed_tape *t)
 bool heed_shadow(heed_tape *t, const heed_params *from, heed_params *to)
 {
     if (from && to) {
+        if (t->uses)
+            return heed_fail(t, "shadow: parameters were fetched in this step already") != NULL;
         for (int i = 0; i < from->count; i++) {
             const heed_parameter *a = from->list[i], *b = heed_params_at(to, i);
             if (!b || strcmp(a->name, b->name) != 0 || a->size != b->size)
@@ -330,14 +332,13 @@ heed_tensor *heed_use(heed_tape *t, heed_parameter *p)
         return heed_fail(t, "use: the parameter is NULL");
     if (p->set->failed)
         return heed_fail(t, "use: %s", p->set->error);
-    if (t->use_table) {
-        for (size_t i = slot_of(t, p); t->use_table[i]; i = (i + 1) & (size_t)(t->use_capacity - 1)) {
-            if (t->use_table[i]->asked == p)
-                return t->use_table[i]->tensor;
-        }
-    }
+    /* Before the search: after a rewind there is no table, but there may be uses. */
     if (4 * (t->use_count + 1) > 3 * t->use_capacity && !table_grow(t))
         return heed_fail(t, "use: out of memory");
+    for (size_t i = slot_of(t, p); t->use_table[i]; i = (i + 1) & (size_t)(t->use_capacity - 1)) {
+        if (t->use_table[i]->asked == p)
+            return t->use_table[i]->tensor;
+    }
     heed_parameter *real = p->set == t->shadow_from ? t->shadow_to->list[p->index] : p;
     if (real->dtype != t->dtype)
         return heed_fail(t, "use: parameter %s is %s on a tape of %s", p->name,

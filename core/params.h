@@ -63,7 +63,8 @@ HEED_API bool heed_params_set(heed_params *ps, const char *name, int64_t count, 
 
 /* The parameter as a tensor of this tape's step: always the same one within a step. */
 HEED_API heed_tensor *heed_use(heed_tape *t, heed_parameter *p);
-/* From now on heed_use(t, p) for p of `from` gives the like-named parameter of `to` (NULL, NULL: ends). */
+/* From now on heed_use(t, p) for p of `from` gives the like-named parameter of `to` (NULL, NULL: ends).
+ * Comes before the first heed_use of a step. */
 HEED_API bool heed_shadow(heed_tape *t, const heed_params *from, heed_params *to);
 /* A copy of names, values and flags in another dtype. NULL: out of memory. */
 HEED_API heed_params *heed_params_copy(const heed_params *ps, heed_dtype dtype);

@@ -1,11 +1,12 @@
 /* What a model carries from call to call: an array that grows by appending along one axis, or is replaced
  * as a whole. Reads are views of the state's own memory. */
 #include "engine.h"
-#include "kernels/kernels.h"
 #include "memory.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+extern const heed_op heed_op_contiguous;
 
 struct heed_state {
     const heed_allocator *allocator;
@@ -13,6 +14,7 @@ struct heed_state {
     heed_dtype dtype;
     heed_shape shape; /* of what is held */
     int axis;
+    bool scalar;      /* a 0-d value, held as one position of one axis */
     int64_t capacity; /* along axis */
     void *data;
     size_t bytes;
@@ -73,6 +75,7 @@ static bool make_room(heed_tape *t, heed_state *s, const heed_tensor *x, int axi
     s->shape = heed_shape_of(x);
     s->shape.size[axis] = 0;
     s->axis = axis;
+    s->scalar = false;
     s->capacity = capacity;
     return true;
 }
@@ -97,10 +100,8 @@ static heed_tensor *view(heed_tape *t, heed_state *s, int64_t start, int64_t cou
 
 static void copy_values(const heed_tensor *x, heed_tensor *y)
 {
-    heed_call call = { .n = 1, .x = (heed_tensor *[]){ (heed_tensor *)x } };
-    extern const heed_op heed_op_contiguous;
-    call.op = &heed_op_contiguous;
-    heed_op_contiguous.run(&call, y);
+    heed_tensor *operand = (heed_tensor *)(uintptr_t)x;
+    heed_op_contiguous.run(&(heed_call){ .op = &heed_op_contiguous, .n = 1, .x = &operand }, y);
 }
 
 heed_tensor *heed_state_append(heed_tape *t, heed_state *s, heed_tensor *x, int axis, int64_t capacity)
@@ -143,9 +144,11 @@ bool heed_state_assign(heed_tape *t, heed_state *s, heed_tensor *x)
         return false;
     if (!s || !x)
         return heed_fail(t, "state: %s is NULL", s ? "the value" : "the state") != NULL;
-    if (!heed__readable(t, x, "state"))
+    /* The value may be a view of the state itself: it is copied before its memory changes. */
+    x = heed_apply(t, &heed_op_contiguous, 1, &x, NULL);
+    if (!x)
         return false;
-    heed_tensor row = *x; /* a 0-d value is held as one position of one axis */
+    heed_tensor row = *x;
     if (row.ndim == 0) {
         row.ndim = 1;
         row.shape[0] = 1;
@@ -158,6 +161,7 @@ bool heed_state_assign(heed_tape *t, heed_state *s, heed_tensor *x)
         return false;
     copy_values(&row, place);
     s->shape.size[0] = row.shape[0];
+    s->scalar = x->ndim == 0;
     return true;
 }
 
@@ -167,5 +171,8 @@ heed_tensor *heed_state_value(heed_tape *t, heed_state *s)
         return NULL;
     if (heed_state_length(s) == 0)
         return heed_fail(t, "state: it is empty");
-    return view(t, s, 0, heed_state_length(s));
+    heed_tensor *x = view(t, s, 0, heed_state_length(s));
+    if (x && s->scalar)
+        x->ndim = 0;
+    return x;
 }

@@ -115,7 +115,7 @@ static void slice_bounds(const slice_attributes *a, int64_t n, int64_t *first, i
     stop = stop < low ? low : stop > high ? high : stop;
     int64_t span = step > 0 ? stop - start : start - stop, stride = step > 0 ? step : -step;
     *first = start;
-    *count = span > 0 ? (span + stride - 1) / stride : 0;
+    *count = span > 0 ? (span - 1) / stride + 1 : 0;
 }
 static bool slice_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
@@ -189,7 +189,8 @@ static void put_slice(const heed_call *c, heed_tensor *y, kernel_map_name name)
     if (heed_size(c->x[0]) == 0)
         return;
     place.shape[axis] = count;
-    place.strides[axis] = y->strides[axis] * a->step;
+    if (count > 1)
+        place.strides[axis] = y->strides[axis] * a->step;
     place.data = (char *)y->data + first * y->strides[axis] * (int64_t)heed_dtype_size(y->dtype);
     heed_call at_place = { .n = 2, .x = (heed_tensor *[]){ c->x[0], &place } };
     kernel_map map = heed__map_arguments(&at_place, &place);
