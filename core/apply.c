@@ -1,5 +1,6 @@
-/* Applying ops: operands are checked and made ready, the shape rule decides, memory is taken, the kernel
- * runs, and the record grows by one. Knows no particular op but the copy that makes an operand contiguous. */
+/* Applying ops: operands are checked and made ready, the shape rule decides, memory is taken,
+ * the kernel runs, and the record grows by one. Knows no particular op but the copy that makes
+ * an operand contiguous. */
 #include "engine.h"
 
 #include <assert.h>
@@ -76,10 +77,11 @@ bool heed__readable(heed_tape *t, const heed_tensor *x, const char *who)
         return false;
     }
     if (x->storage && x->storage->holders == 0) {
-        heed_fail(t,
-                  "%s: reads a value (of %s) that the backward sweep has released; keep it with "
-                  "heed_keep or use heed_backward_retain",
-                  who, x->record ? x->record->call.op->name : "a leaf");
+        heed_fail(
+            t,
+            "%s: reads a value (of %s) that the backward sweep has released; keep it with "
+            "heed_keep or use heed_backward_retain",
+            who, x->record ? x->record->call.op->name : "a leaf");
         return false;
     }
     return true;
@@ -123,7 +125,8 @@ static bool compute(heed_tape *t, heed_call *c, heed_tensor *y, size_t scratch, 
     return true;
 }
 
-bool heed__run_into(heed_tape *t, heed_tensor *deferred, heed_tensor *destination, bool accumulate)
+bool heed__run_into(heed_tape *t, heed_tensor *deferred, heed_tensor *destination,
+                    bool accumulate)
 {
     heed_result r = { 0 };
     heed_call *c = &deferred->record->call;
@@ -149,8 +152,8 @@ static bool prepare(heed_tape *t, const heed_op *op, int n, heed_tensor **x)
     heed_call c = { .op = op, .n = n, .x = x };
     if (n < (op->arity == HEED_VARIADIC ? 1 : op->arity) ||
         (op->arity != HEED_VARIADIC && n != op->arity)) {
-        heed_fail(t, "%s: takes %d operands, got %d", op->name, op->arity == HEED_VARIADIC ? 1 : op->arity,
-                  n);
+        heed_fail(t, "%s: takes %d operands, got %d", op->name,
+                  op->arity == HEED_VARIADIC ? 1 : op->arity, n);
         return false;
     }
     for (int i = 0; i < n; i++) {
@@ -212,8 +215,9 @@ heed_tensor *heed_apply(heed_tape *t, const heed_op *op, int n, heed_tensor *con
 {
     if (!t || t->failed)
         return NULL;
-    heed__record *record = heed__arena_take(
-        &t->arena, sizeof *record + (size_t)n * sizeof *x + (op->attributes_size + 15) / 16 * 16 + 16);
+    heed__record *record =
+        heed__arena_take(&t->arena, sizeof *record + (size_t)n * sizeof *x +
+                                        (op->attributes_size + 15) / 16 * 16 + 16);
     if (!record)
         return heed__out_of_memory(t, op->name);
     heed_tensor **operands = (heed_tensor **)(record + 1);
@@ -223,8 +227,10 @@ heed_tensor *heed_apply(heed_tape *t, const heed_op *op, int n, heed_tensor *con
         operands[i] = x[i];
     if (op->attributes_size && attributes)
         memcpy(attributes_at, attributes, op->attributes_size);
-    *record = (heed__record){ .call = { .op = op, .n = n, .x = operands, .attributes = attributes_at },
-                              .scope = t->scope };
+    *record = (heed__record){
+        .call = { .op = op, .n = n, .x = operands, .attributes = attributes_at },
+        .scope = t->scope
+    };
     if (!prepare(t, op, n, operands))
         return NULL;
     heed_call *c = &record->call;

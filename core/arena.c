@@ -13,10 +13,10 @@
 #endif
 #ifdef ARENA_POISONS
 #include <sanitizer/asan_interface.h>
-#define POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
+#define POISON(p, n)   ASAN_POISON_MEMORY_REGION(p, n)
 #define UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
 #else
-#define POISON(p, n) ((void)(p), (void)(n))
+#define POISON(p, n)   ((void)(p), (void)(n))
 #define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
@@ -27,7 +27,9 @@ static int class_of(size_t bytes)
     size_t units = (bytes + 63) / 64; /* of 64 bytes */
     if (units <= 8)
         return units ? (int)units - 1 : 0;
-    int octave = 63 - __builtin_clzll((unsigned long long)(units - 1)); /* 2^octave < units <= 2^(octave+1) */
+    int octave =
+        63 -
+        __builtin_clzll((unsigned long long)(units - 1)); /* 2^octave < units <= 2^(octave+1) */
     size_t step = (size_t)1 << (octave - 3);
     return (octave - 3) * 8 + 8 + (int)((units - ((size_t)1 << octave) + step - 1) / step) - 1;
 }

@@ -1,13 +1,14 @@
-/* The arena: memory of one tape. It grows by chunks from the allocator and keeps them; a steady step
- * allocates nothing. Blocks of tensors given back early go to free lists by size class. The lists are
- * persistent (an entry, once made, never changes), so a mark is a copy of the list heads and a rewind
- * restores them. */
+/* The arena: memory of one tape. It grows by chunks from the allocator and keeps them; a steady
+ * step allocates nothing. Blocks of tensors given back early go to free lists by size class.
+ * The lists are persistent (an entry, once made, never changes), so a mark is a copy of the
+ * list heads and a rewind restores them. */
 #ifndef HEED_ARENA_H
 #define HEED_ARENA_H
 
 #include "heed.h"
 
-#define ARENA_CLASSES 432 /* eight size classes an octave, from 64 bytes to a quarter of all addresses */
+#define ARENA_CLASSES \
+    432 /* eight size classes an octave, from 64 bytes to a quarter of all addresses */
 
 typedef struct arena_chunk {
     struct arena_chunk *next;
@@ -26,8 +27,8 @@ typedef struct arena {
     size_t chunk_least;
     arena_chunk *first, *current;
     const arena_free *lists[ARENA_CLASSES];
-    size_t listed;     /* bytes on the free lists */
-    size_t bump;       /* bytes taken from chunks */
+    size_t listed; /* bytes on the free lists */
+    size_t bump;   /* bytes taken from chunks */
     size_t peak, capacity;
     uint64_t allocations;
 } arena;

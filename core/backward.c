@@ -1,12 +1,12 @@
-/* The reverse sweep: walks the record from its newest op to its oldest, asks each op's rule for its
- * contributions, and is the only place that adds them up, reduces them to the operand's shape, and checks
- * their shape and dtype. It knows three ops: add, sum_to, and the copy.
+/* The reverse sweep: walks the record from its newest op to its oldest, asks each op's rule for
+ * its contributions, and is the only place that adds them up, reduces them to the operand's
+ * shape, and checks their shape and dtype. It knows three ops: add, sum_to, and the copy.
  *
  * The record is append-only, so its reverse is a topological order: no sorting, no recursion.
  *
- * A plain sweep frees what it has passed: gradients once used, and the values and by-products of ops whose
- * rules have run. A recorded sweep (gradients that will be differentiated again) keeps everything and adds
- * with ops. */
+ * A plain sweep frees what it has passed: gradients once used, and the values and by-products
+ * of ops whose rules have run. A recorded sweep (gradients that will be differentiated again)
+ * keeps everything and adds with ops. */
 #include "engine.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ typedef struct sweep {
     heed_gradients *into; /* where parameters' gradients go; NULL: each set's own */
     bool recorded;        /* parameters are then ordinary tensors */
     bool retain;
-    heed_tensor *keep; /* the loss */
+    heed_tensor *keep;      /* the loss */
     const heed_params *set; /* of the parameter delivered to last, */
     heed_gradients *found;  /* and its gradients */
 } sweep;
@@ -35,7 +35,8 @@ static bool own_memory(const heed_tensor *x)
     return x->storage && x->storage->holders == 1 && heed_is_contiguous(x);
 }
 
-/* Reduces a contribution to its operand's shape. Trailing axes are aligned, as in broadcasting. */
+/* Reduces a contribution to its operand's shape. Trailing axes are aligned, as in broadcasting.
+ */
 static heed_tensor *to_shape_of(sweep *s, const heed_tensor *x, heed_tensor *g)
 {
     return heed__same_shape(x, g) ? g : heed_sum_to(s->t, g, heed_shape_of(x));
@@ -102,18 +103,19 @@ static bool deliver(sweep *s, const heed_call *c, int i, heed_tensor *g)
     char want[96], got[96];
     if (!(x->flags & TENSOR_DIFFERENTIABLE))
         return true;
-    /* A kept value of an earlier sweep: the way on from it is forgotten, so stopping here would be a wrong
-     * gradient, unless it is the very thing that heed_grad was asked about. */
+    /* A kept value of an earlier sweep: the way on from it is forgotten, so stopping here would
+     * be a wrong gradient, unless it is the very thing that heed_grad was asked about. */
     if (x->record && x->record->consumed && !(s->recorded && (x->flags & TENSOR_WATCHED))) {
         heed_fail(s->t,
-                  "backward: %s: operand %d was made (by %s) before an earlier heed_backward, which consumed its "
+                  "backward: %s: operand %d was made (by %s) before an earlier heed_backward, "
+                  "which consumed its "
                   "record; use heed_backward_retain there, or heed_detach on the operand",
                   c->op->name, i, x->record->call.op->name);
         return false;
     }
     if (g->dtype != x->dtype) {
-        heed_fail(s->t, "backward: %s: the rule gave a %s gradient for %s operand %d", c->op->name,
-                  heed_dtype_name(g->dtype), heed_dtype_name(x->dtype), i);
+        heed_fail(s->t, "backward: %s: the rule gave a %s gradient for %s operand %d",
+                  c->op->name, heed_dtype_name(g->dtype), heed_dtype_name(x->dtype), i);
         return false;
     }
     bool reduces = g->ndim >= x->ndim;
@@ -122,8 +124,10 @@ static bool deliver(sweep *s, const heed_call *c, int i, heed_tensor *g)
         reduces = extent == 1 || extent == g->shape[g->ndim - k];
     }
     if (!reduces) {
-        heed_fail(s->t, "backward: %s: the rule gave a gradient of shape %s for operand %d of shape %s",
-                  c->op->name, shape_text(g, got, sizeof got), i, shape_text(x, want, sizeof want));
+        heed_fail(
+            s->t,
+            "backward: %s: the rule gave a gradient of shape %s for operand %d of shape %s",
+            c->op->name, shape_text(g, got, sizeof got), i, shape_text(x, want, sizeof want));
         return false;
     }
     g = to_shape_of(s, x, g);
@@ -142,7 +146,8 @@ static void drop_temporaries(heed_tape *t, heed__storage *list)
     }
 }
 
-static bool differentiate_composed(sweep *s, heed__record *r, heed_tensor *gy, heed_tensor **gx);
+static bool differentiate_composed(sweep *s, heed__record *r, heed_tensor *gy,
+                                   heed_tensor **gx);
 
 static bool apply_rule(sweep *s, heed__record *r, heed_tensor *gy)
 {
@@ -212,8 +217,9 @@ static bool run(sweep *s, heed__record *from, const heed__record *until)
     return true;
 }
 
-/* gx of a fused op in a recorded sweep: its composition is recorded on stand-ins of its operands and swept
- * down to them; the stand-ins' history carries second order on to the operands themselves. */
+/* gx of a fused op in a recorded sweep: its composition is recorded on stand-ins of its
+ * operands and swept down to them; the stand-ins' history carries second order on to the
+ * operands themselves. */
 static bool differentiate_composed(sweep *s, heed__record *r, heed_tensor *gy, heed_tensor **gx)
 {
     heed_tape *t = s->t;
@@ -250,7 +256,8 @@ static bool differentiate_composed(sweep *s, heed__record *r, heed_tensor *gy, h
 
 /* ---- the public sweeps ---- */
 
-/* A watched leaf's slot is its gradient; an intermediate's was kept when the sweep passed it. */
+/* A watched leaf's slot is its gradient; an intermediate's was kept when the sweep passed it.
+ */
 static void collect_watched(heed_tape *t)
 {
     for (heed__watch *w = t->watches; w; w = w->previous) {
@@ -273,7 +280,9 @@ static bool mark_reachable(heed_tape *t, heed_gradients *into, void (*mark)(heed
             continue;
         heed_gradients *g = heed_params_gradients(ps);
         if (!g)
-            return heed_fail(t, "backward: no memory for gradients, or a failed set of parameters") != NULL;
+            return heed_fail(
+                       t, "backward: no memory for gradients, or a failed set of parameters") !=
+                   NULL;
         mark(g);
         last = ps;
     }
@@ -293,10 +302,12 @@ static bool sweep_loss(heed_tape *t, heed_tensor *loss, heed_gradients *into, bo
         return false;
     }
     if (!(loss->flags & TENSOR_DIFFERENTIABLE))
-        return heed_fail(t, "backward: the loss depends on nothing that is differentiated") != NULL;
+        return heed_fail(t, "backward: the loss depends on nothing that is differentiated") !=
+               NULL;
     if (loss->record && loss->record->consumed)
-        return heed_fail(t, "backward: the record was consumed by an earlier heed_backward; use "
-                            "heed_backward_retain for the first of two") != NULL;
+        return heed_fail(t,
+                         "backward: the record was consumed by an earlier heed_backward; use "
+                         "heed_backward_retain for the first of two") != NULL;
     if (!heed__readable(t, loss, "backward"))
         return false;
 
@@ -407,7 +418,8 @@ bool heed_grad(heed_tape *t, heed_tensor *y, heed_tensor *gy, int n, heed_tensor
     if (!gy)
         return false;
 
-    /* What is asked for is watched during this sweep only; what was watched before keeps its gradient. */
+    /* What is asked for is watched during this sweep only; what was watched before keeps its
+     * gradient. */
     heed__watch *outer = t->watches;
     size_t count = 0;
     for (heed__watch *w = outer; w; w = w->previous)

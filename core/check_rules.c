@@ -1,14 +1,15 @@
-/* What is demanded of an op record: that its rule is the derivative (against differences, at both orders),
- * that it is linear in the cotangent, reads what it says it reads, adds where it says it adds, agrees with
- * its composition and with itself in f32, and refuses misuse in a sentence with its name. */
-#include "trial.h"
+/* What is demanded of an op record: that its rule is the derivative (against differences, at
+ * both orders), that it is linear in the cotangent, reads what it says it reads, adds where it
+ * says it adds, agrees with its composition and with itself in f32, and refuses misuse in a
+ * sentence with its name. */
 #include "memory.h"
+#include "trial.h"
 
 #include <math.h>
 #include <string.h>
 
 /* Rounding of two correct ways to one number, in f64, relative to 1 and to the number. */
-#define SAME 1e-12
+#define SAME         1e-12
 #define FULL_RESULTS 64
 #define FULL_SCALARS 128
 
@@ -45,7 +46,8 @@ static double step_at(const check_trial *trial, double x)
 }
 
 /* d(result)/d(scalar j) or, with a cotangent u, d(gradient of <u, y>)/d(scalar j). */
-static bool column(check_trial *trial, heed_tape *t, int64_t j, const double *u, double *point[4], double *out)
+static bool column(check_trial *trial, heed_tape *t, int64_t j, const double *u,
+                   double *point[4], double *out)
 {
     double *place = scalar(trial, j), keep = *place, h = step_at(trial, keep);
     bool ok = true;
@@ -59,22 +61,27 @@ static bool column(check_trial *trial, heed_tape *t, int64_t j, const double *u,
         const double f[4] = { point[0][i], point[1][i], point[2][i], point[3][i] };
         out[i] = heed__check_quotient(f, h);
         if (!isfinite(out[i])) {
-            heed__trial_fail(trial, "the differences are not finite; the case should be a stated one");
+            heed__trial_fail(trial,
+                             "the differences are not finite; the case should be a stated one");
             ok = false;
         }
     }
     return ok;
 }
 
-/* hw = gradient of phi = <w, gradient of <u, y>>; du = gradient of phi for u, which is the Jacobian times w. */
-static bool second(check_trial *trial, heed_tape *t, const double *u, const double *w, double *hw, double *du)
+/* hw = gradient of phi = <w, gradient of <u, y>>; du = gradient of phi for u, which is the
+ * Jacobian times w. */
+static bool second(check_trial *trial, heed_tape *t, const double *u, const double *w,
+                   double *hw, double *du)
 {
-    heed_tensor *leaf[HEED_CASE_OPERANDS], *own[HEED_CASE_OPERANDS + 1], *gx[HEED_CASE_OPERANDS + 1];
+    heed_tensor *leaf[HEED_CASE_OPERANDS], *own[HEED_CASE_OPERANDS + 1],
+        *gx[HEED_CASE_OPERANDS + 1];
     heed_tensor *phi = NULL;
     int which[HEED_CASE_OPERANDS], count = 0;
     heed_tensor *y = heed__trial_apply(trial, t, leaf);
     heed_shape shape = heed_shape_of(y);
-    heed_tensor *gy = heed_watch(t, heed__check_leaf(t, y ? y->dtype : HEED_F64, &shape, LAYOUT_ROWS, u));
+    heed_tensor *gy =
+        heed_watch(t, heed__check_leaf(t, y ? y->dtype : HEED_F64, &shape, LAYOUT_ROWS, u));
     for (int i = 0; i < trial->n; i++) {
         if (leaf[i] && trial->watched[i]) {
             which[count] = i;
@@ -87,7 +94,8 @@ static bool second(check_trial *trial, heed_tape *t, const double *u, const doub
         if (!gx[k])
             continue;
         shape = heed_shape_of(gx[k]);
-        heed_tensor *weights = heed__check_leaf(t, gx[k]->dtype, &shape, LAYOUT_ROWS, w + trial->offset[i]);
+        heed_tensor *weights =
+            heed__check_leaf(t, gx[k]->dtype, &shape, LAYOUT_ROWS, w + trial->offset[i]);
         heed_tensor *part = heed_sum(t, heed_mul(t, gx[k], weights));
         phi = phi ? heed_add(t, phi, part) : part;
     }
@@ -97,7 +105,8 @@ static bool second(check_trial *trial, heed_tape *t, const double *u, const doub
     if (ok && phi)
         ok = heed_grad(t, phi, NULL, count + 1, own, gx);
     if (!ok || heed_error(t)) {
-        heed__trial_fail(trial, "second order: %s", heed_error(t) ? heed_error(t) : "no result");
+        heed__trial_fail(trial, "second order: %s",
+                         heed_error(t) ? heed_error(t) : "no result");
         return false;
     }
     if (!phi)
@@ -141,7 +150,8 @@ static bool first_order(check_trial *trial, heed_tape *t, const bench *s, heed_r
     return trial->report->passed;
 }
 
-static void second_order(check_trial *trial, heed_tape *t, const bench *s, heed_random *r, bool full)
+static void second_order(check_trial *trial, heed_tape *t, const bench *s, heed_random *r,
+                         bool full)
 {
     int64_t m = trial->results, n = trial->scalars;
     double absolute = 10 * trial->options.absolute, relative = 10 * trial->options.relative;
@@ -159,9 +169,10 @@ static void second_order(check_trial *trial, heed_tape *t, const bench *s, heed_
                 return;
             for (int64_t k = 0; k < n; k++)
                 s->b[k] = hessian[k * n + j];
-            heed__trial_compare(trial, "second order against differences", true, s->a, s->b, absolute, relative);
-            heed__trial_compare(trial, "second order, for the cotangent", false, s->du, s->jacobian + j * m,
+            heed__trial_compare(trial, "second order against differences", true, s->a, s->b,
                                 absolute, relative);
+            heed__trial_compare(trial, "second order, for the cotangent", false, s->du,
+                                s->jacobian + j * m, absolute, relative);
         }
         return;
     }
@@ -192,7 +203,8 @@ void heed__trial_differences(check_trial *trial, heed_tape *t, bool full_second)
     int64_t m = trial->results, n = trial->scalars, more = m > n ? m : n;
     heed_random r = { .seed = trial->options.seed, .stream = 77 };
     bench s = { .jacobian = heed__trial_array(trial, m * n) };
-    double **arrays[] = { &s.u, &s.w, &s.a, &s.b, &s.du, &s.point[0], &s.point[1], &s.point[2], &s.point[3] };
+    double **arrays[] = { &s.u,        &s.w,        &s.a,        &s.b,       &s.du,
+                          &s.point[0], &s.point[1], &s.point[2], &s.point[3] };
     bool ok = s.jacobian != NULL;
     for (size_t i = 0; ok && i < sizeof arrays / sizeof *arrays; i++) {
         *arrays[i] = heed__trial_array(trial, more);
@@ -205,7 +217,8 @@ void heed__trial_differences(check_trial *trial, heed_tape *t, bool full_second)
 /* ---- in every variant ---- */
 
 /* |a - b| <= 1e-5 |b| in the 2-norm: a was computed in f32. */
-static void compare_single(check_trial *trial, const char *what, const double *a, const double *b, int64_t n)
+static void compare_single(check_trial *trial, const char *what, const double *a,
+                           const double *b, int64_t n)
 {
     double error = 0, norm = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -215,7 +228,8 @@ static void compare_single(check_trial *trial, const char *what, const double *a
     heed__trial_number(trial, what, sqrt(error), 0, 1e-5 * sqrt(norm) + 1e-30);
 }
 
-static void same_bits(check_trial *trial, const char *what, const double *a, const double *b, int64_t n)
+static void same_bits(check_trial *trial, const char *what, const double *a, const double *b,
+                      int64_t n)
 {
     if (memcmp(a, b, (size_t)n * sizeof *a) != 0)
         heed__trial_fail(trial, "%s gave other bits on fresh memory", what);
@@ -264,7 +278,8 @@ static bool compose_value(check_trial *trial, heed_tape *t, double *v)
     if (heed__trial_operands(trial, t, x, leaf))
         y = heed__trial_compose(trial, t, x);
     if (!y || heed_size(y) != trial->results) {
-        heed__trial_fail(trial, "composition: %s", heed_error(t) ? heed_error(t) : "another size");
+        heed__trial_fail(trial, "composition: %s",
+                         heed_error(t) ? heed_error(t) : "another size");
         return false;
     }
     for (int64_t i = 0; i < trial->results; i++)
@@ -291,8 +306,8 @@ void heed__trial_common(check_trial *trial, heed_tape *t, heed_tape *single)
     if (!heed__trial_value(trial, t, y) || !heed__trial_gradient(trial, t, u, SWEEP_PLAIN, g))
         return;
 
-    heed_tape *fresh = heed_tape_new(
-        &(heed_tape_options){ .dtype = HEED_F64, .allocator = &heed__check_poisoned, .chunk = 1 << 14 });
+    heed_tape *fresh = heed_tape_new(&(heed_tape_options){
+        .dtype = HEED_F64, .allocator = &heed__check_poisoned, .chunk = 1 << 14 });
     if (!fresh) {
         heed__check_fail(trial->report, "check: out of memory");
         return;
@@ -304,14 +319,17 @@ void heed__trial_common(check_trial *trial, heed_tape *t, heed_tape *single)
     heed_tape_free(fresh);
 
     if (heed__trial_gradient(trial, t, u, SWEEP_RECORDED, a))
-        heed__trial_compare(trial, "recorded sweep against plain sweep", true, a, g, 10 * SAME, 10 * SAME);
+        heed__trial_compare(trial, "recorded sweep against plain sweep", true, a, g, 10 * SAME,
+                            10 * SAME);
     if (trial->op->compose) {
         if (compose_value(trial, t, a))
             heed__trial_compare(trial, "composition against fused", false, a, y, SAME, SAME);
         if (heed__trial_gradient(trial, t, u, SWEEP_COMPOSED, a))
-            heed__trial_compare(trial, "composition's gradient against fused", true, a, g, 10 * SAME, 10 * SAME);
+            heed__trial_compare(trial, "composition's gradient against fused", true, a, g,
+                                10 * SAME, 10 * SAME);
     }
-    /* Repeated values may cancel to nothing (a variance, a sum of gradients): no f32 result is near that. */
+    /* Repeated values may cancel to nothing (a variance, a sum of gradients): no f32 result is
+     * near that. */
     if (!stated && !expanded && heed__trial_value(trial, single, a) &&
         heed__trial_gradient(trial, single, u, SWEEP_PLAIN, b)) {
         compare_single(trial, "f32 result against f64", a, y, m);
@@ -341,8 +359,9 @@ static void compare_stated(check_trial *trial, heed_tape *t, double slack, check
         else if (trial->watched[i])
             memcpy(b + trial->offset[i], from, (size_t)trial->size[i] * sizeof *b);
     }
-    heed__trial_compare(trial, how == SWEEP_PLAIN ? "the stated gradient" : "the stated gradient, recorded", true,
-                        a, b, slack, slack);
+    heed__trial_compare(
+        trial, how == SWEEP_PLAIN ? "the stated gradient" : "the stated gradient, recorded",
+        true, a, b, slack, slack);
 }
 
 void heed__trial_stated(check_trial *trial, heed_tape *t, heed_tape *single)
@@ -366,7 +385,9 @@ static void check_cotangent(check_trial *trial, heed_tape *t, double *u, double 
     for (int64_t j = 0; j < trial->scalars; j++) {
         g[j] *= 2;
         if (a[j] != g[j])
-            heed__trial_fail(trial, "twice the cotangent does not give twice the gradient: %.17g, %.17g", a[j], g[j]);
+            heed__trial_fail(
+                trial, "twice the cotangent does not give twice the gradient: %.17g, %.17g",
+                a[j], g[j]);
     }
     memset(u, 0, (size_t)trial->results * sizeof *u);
     if (!heed__trial_gradient(trial, t, u, SWEEP_PLAIN, a))
@@ -386,8 +407,8 @@ static void whole_numbers(check_trial *trial, heed_random *r)
 }
 
 /* <u, A x> = <A^T u, x> and A (x + z) = A x + A z. */
-static void check_linear(check_trial *trial, heed_tape *t, heed_random *r, double *u, double *g, double *a,
-                         double *b)
+static void check_linear(check_trial *trial, heed_tape *t, heed_random *r, double *u, double *g,
+                         double *a, double *b)
 {
     double left = 0, right = 0, size = 0;
     for (int64_t i = 0; i < trial->results; i++)
@@ -403,7 +424,8 @@ static void check_linear(check_trial *trial, heed_tape *t, heed_random *r, doubl
         right += g[j] * *scalar(trial, j);
         size += fabs(g[j] * *scalar(trial, j));
     }
-    heed__trial_number(trial, "the dot test of a linear op", left, right, 1e-14 * size + 1e-300);
+    heed__trial_number(trial, "the dot test of a linear op", left, right,
+                       1e-14 * size + 1e-300);
     for (int64_t j = 0; j < trial->scalars; j++) {
         g[j] = *scalar(trial, j);
         *scalar(trial, j) = (double)heed_random_below(r, 9) - 4;
@@ -438,7 +460,8 @@ static bool replace_values(heed_tape *t, heed_tensor *x)
     return true;
 }
 
-/* The rule must not read operands or a result that .uses leaves out: they hold NaN while it runs. */
+/* The rule must not read operands or a result that .uses leaves out: they hold NaN while it
+ * runs. */
 static void check_uses(check_trial *trial, heed_tape *t, const double *u, double *g, double *a)
 {
     heed_tensor *leaf[HEED_CASE_OPERANDS];
@@ -465,11 +488,15 @@ static void check_uses(check_trial *trial, heed_tape *t, const double *u, double
             a[trial->offset[i] + k] = heed_at(gx, k);
     }
     if (!ok || memcmp(a, g, (size_t)trial->scalars * sizeof *a) != 0)
-        heed__trial_fail(trial, "the rule reads values that .uses does not declare%s%s", ok ? "" : ": ",
-                         ok ? "" : heed_error(t) ? heed_error(t) : "out of memory");
+        heed__trial_fail(trial, "the rule reads values that .uses does not declare%s%s",
+                         ok ? "" : ": ",
+                         ok              ? ""
+                         : heed_error(t) ? heed_error(t)
+                                         : "out of memory");
 }
 
-static void check_accumulate(check_trial *trial, heed_tape *t, heed_random *r, double *u, double *a, double *b)
+static void check_accumulate(check_trial *trial, heed_tape *t, heed_random *r, double *u,
+                             double *a, double *b)
 {
     heed_tensor *leaf[HEED_CASE_OPERANDS];
     if (!heed__trial_value(trial, t, a))
@@ -487,7 +514,8 @@ static void check_accumulate(check_trial *trial, heed_tape *t, heed_random *r, d
     draw(r, u, trial->results);
     heed_tensor *place = y ? heed__check_leaf(t, y->dtype, &shape, LAYOUT_ROWS, u) : NULL;
     if (!place || !(y->flags & TENSOR_DEFERRED) || !heed__run_into(t, y, place, true)) {
-        heed__trial_fail(trial, "accumulating: %s", heed_error(t) ? heed_error(t) : "was not put off");
+        heed__trial_fail(trial, "accumulating: %s",
+                         heed_error(t) ? heed_error(t) : "was not put off");
         return;
     }
     for (int64_t i = 0; i < trial->results; i++) {
@@ -528,15 +556,18 @@ void heed__trial_promises(check_trial *trial, heed_tape *t)
 /* ---- misuse ---- */
 
 /* The sentence must name the op. */
-static void expect_refusal(check_trial *trial, heed_tape *t, int n, heed_tensor *x[], const char *what, int i)
+static void expect_refusal(check_trial *trial, heed_tape *t, int n, heed_tensor *x[],
+                           const char *what, int i)
 {
-    const heed_tensor *y = heed_error(t) ? NULL : heed_apply(t, trial->op, n, x, trial->c->attributes);
+    const heed_tensor *y =
+        heed_error(t) ? NULL : heed_apply(t, trial->op, n, x, trial->c->attributes);
     const char *sentence = heed_error(t);
     trial->report->compared++;
     if (y || !sentence)
         heed__trial_fail(trial, "operand %d %s: not refused", i, what);
     else if (!strstr(sentence, trial->op->name))
-        heed__trial_fail(trial, "operand %d %s: the sentence lacks the op's name: %s", i, what, sentence);
+        heed__trial_fail(trial, "operand %d %s: the sentence lacks the op's name: %s", i, what,
+                         sentence);
 }
 
 /* Some records take any dtype: views do, and those with a case that says so. */
@@ -559,8 +590,8 @@ void heed__trial_misuse(check_trial *trial, heed_tape *t)
     int float_operands = 0;
     trial->variant = "misused";
     for (int i = 0; i < trial->n; i++)
-        float_operands += !(trial->c->absent >> i & 1) &&
-                          (trial->c->x[i].dtype == HEED_F32 || trial->c->x[i].dtype == HEED_F64);
+        float_operands += !(trial->c->absent >> i & 1) && (trial->c->x[i].dtype == HEED_F32 ||
+                                                           trial->c->x[i].dtype == HEED_F64);
     for (int i = 0; i < trial->n; i++) {
         heed_dtype own = trial->c->x[i].dtype;
         bool optional = !variadic && (trial->op->optional >> i & 1);
@@ -581,7 +612,8 @@ void heed__trial_misuse(check_trial *trial, heed_tape *t)
             heed_tape_reset(t);
             if (!heed__trial_operands(trial, t, x, leaf))
                 return;
-            x[i] = heed__check_leaf(t, others[k], &trial->shape[i], LAYOUT_ROWS, trial->values[i]);
+            x[i] =
+                heed__check_leaf(t, others[k], &trial->shape[i], LAYOUT_ROWS, trial->values[i]);
             expect_refusal(trial, t, trial->n, x, heed_dtype_name(others[k]), i);
         }
     }

@@ -7,7 +7,8 @@
 extern const heed_op heed_op_contiguous;
 
 /* A leaf of its own memory, values still unset. */
-static heed_tensor *leaf(heed_tape *t, const char *who, heed_dtype dtype, heed_shape shape, bool allocate)
+static heed_tensor *leaf(heed_tape *t, const char *who, heed_dtype dtype, heed_shape shape,
+                         bool allocate)
 {
     int64_t size;
     char text[160];
@@ -116,7 +117,8 @@ bool heed_copy_out(heed_tape *t, const heed_tensor *x, void *out)
     if (!t || t->failed)
         return false;
     if (!x || !out)
-        return heed_fail(t, "copy_out: %s is NULL", x ? "the destination" : "the tensor") != NULL;
+        return heed_fail(t, "copy_out: %s is NULL", x ? "the destination" : "the tensor") !=
+               NULL;
     if (!heed__readable(t, x, "copy_out"))
         return false;
     heed_shape shape = heed_shape_of(x);
@@ -124,8 +126,11 @@ bool heed_copy_out(heed_tape *t, const heed_tensor *x, void *out)
     y.data = out;
     heed__row_major(&shape, y.strides);
     if (heed_size(x))
-        heed_op_contiguous.run(&(heed_call){ .op = &heed_op_contiguous, .n = 1,
-                                             .x = (heed_tensor *[]){ (heed_tensor *)(uintptr_t)x } }, &y);
+        heed_op_contiguous.run(
+            &(heed_call){ .op = &heed_op_contiguous,
+                          .n = 1,
+                          .x = (heed_tensor *[]){ (heed_tensor *)(uintptr_t)x } },
+            &y);
     return true;
 }
 
@@ -134,7 +139,8 @@ double heed_item(heed_tape *t, const heed_tensor *x)
     if (!t || t->failed)
         return NAN;
     if (!x || heed_size(x) != 1) {
-        heed_fail(t, "item: %s", x ? "the tensor has more or fewer than one element" : "the tensor is NULL");
+        heed_fail(t, "item: %s",
+                  x ? "the tensor has more or fewer than one element" : "the tensor is NULL");
         return NAN;
     }
     return heed__readable(t, x, "item") ? heed_at(x, 0) : NAN;

@@ -1,5 +1,5 @@
-/* The structs behind the public names, shared by tape.c, backward.c, tensor.c, check.c and params.c. Ops
- * see op.h only. */
+/* The structs behind the public names, shared by tape.c, backward.c, tensor.c, check.c and
+ * params.c. Ops see op.h only. */
 #ifndef HEED_ENGINE_H
 #define HEED_ENGINE_H
 
@@ -10,11 +10,13 @@
 enum {
     TENSOR_DIFFERENTIABLE = 1, /* its gradient is asked for, or an operand's was */
     TENSOR_WATCHED = 2,
-    TENSOR_DEFERRED = 4 /* not computed yet: the last op of a rule, waiting for its destination */
+    TENSOR_DEFERRED =
+        4 /* not computed yet: the last op of a rule, waiting for its destination */
 };
 
-/* Memory of one or more tensors. Holders are the record that made it (or the tape), gradient slots, keeps
- * and the temporaries of a rule at work; the last one to let go gives the block back. */
+/* Memory of one or more tensors. Holders are the record that made it (or the tape), gradient
+ * slots, keeps and the temporaries of a rule at work; the last one to let go gives the block
+ * back. */
 typedef struct heed__storage {
     void *block;
     int size_class;
@@ -25,8 +27,8 @@ typedef struct heed__storage {
 typedef struct heed__scope {
     struct heed__scope *parent;
     const char *name;
-    uint64_t path; /* hash of the names from the root */
-    uint64_t draws; /* random draws at this very path in this step: see heed__draw_key */
+    uint64_t path;   /* hash of the names from the root */
+    uint64_t draws;  /* random draws at this very path in this step: see heed__draw_key */
     uint64_t serial; /* order of making in this step */
     struct heed__scope *first_child, *sibling;
 } heed__scope;
@@ -57,14 +59,14 @@ struct heed_tape {
     heed_dtype dtype;
     bool recording, training;
     bool failed;
-    bool deferring;               /* inside a rule of an unrecorded sweep */
-    heed__record *last;           /* newest record */
-    heed__storage *temporaries;   /* storages made by the rule at work */
+    bool deferring;             /* inside a rule of an unrecorded sweep */
+    heed__record *last;         /* newest record */
+    heed__storage *temporaries; /* storages made by the rule at work */
     heed__scope root, *scope;
     uint64_t scope_count;
-    heed__watch *watches;         /* newest first */
-    heed__use *uses;              /* parameters fetched in this step, newest first */
-    heed__use **use_table;        /* the same by hash of the parameter's address */
+    heed__watch *watches;  /* newest first */
+    heed__use *uses;       /* parameters fetched in this step, newest first */
+    heed__use **use_table; /* the same by hash of the parameter's address */
     int use_count, use_capacity;
     const heed_params *shadow_from;
     heed_params *shadow_to;
@@ -79,10 +81,12 @@ uint64_t heed__draw_key(heed_tape *t); /* the key of the next random draw at the
 heed_tensor *heed__out_of_memory(heed_tape *t, const char *who); /* fails t; NULL */
 
 /* apply.c */
-heed_tensor *heed__tensor_new(heed_tape *t, heed_dtype dtype, const heed_shape *shape); /* no data yet */
+/* no data yet */
+heed_tensor *heed__tensor_new(heed_tape *t, heed_dtype dtype, const heed_shape *shape);
 bool heed__tensor_allocate(heed_tape *t, heed_tensor *x);
 bool heed__evaluate(heed_tape *t, heed_tensor *x); /* computes a deferred tensor */
-bool heed__run_into(heed_tape *t, heed_tensor *deferred, heed_tensor *destination, bool accumulate);
+bool heed__run_into(heed_tape *t, heed_tensor *deferred, heed_tensor *destination,
+                    bool accumulate);
 void heed__hold(heed_tensor *x);
 void heed__let_go(heed_tape *t, heed_tensor *x);
 void heed__storage_let_go(heed_tape *t, heed__storage *storage);
@@ -95,12 +99,14 @@ bool heed__same_shape(const heed_tensor *a, const heed_tensor *b);
 char *heed__path_text(const heed__scope *scope, char *text, size_t size);
 
 /* parameter.c */
-void heed__uses_changed(heed_tape *t); /* after a rewind: some fetched parameters are forgotten */
+/* after a rewind: some fetched parameters are forgotten */
+void heed__uses_changed(heed_tape *t);
 
 /* gradients.c */
 void heed__gradients_begin(heed_gradients *g);
 void heed__gradients_end(heed_gradients *g);
-/* Where p's gradient goes; *empty is true when nothing has been written there since the last zero. */
+/* Where p's gradient goes; *empty is true when nothing has been written there since the last
+ * zero. */
 void *heed__gradients_slot(heed_gradients *g, const heed_parameter *p, bool **empty);
 
 #endif

@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Linux transfers at most about 2 GiB a call; asking for less keeps every count well inside ssize_t. */
+/* Linux transfers at most about 2 GiB a call; asking for less keeps every count well inside
+ * ssize_t. */
 #define TRANSFER ((size_t)1 << 30)
 
 static bool cannot(const char *what, const char *path, const char *why, char *error,
@@ -40,7 +41,8 @@ static bool read_all(int file, unsigned char *data, size_t size, const char **wh
 bool heed__file_read(const char *path, const heed_allocator *allocator, unsigned char **data,
                      size_t *size, char *error, size_t error_size)
 {
-    /* O_NONBLOCK: opening a named pipe must not wait for its other end; regular files ignore it. */
+    /* O_NONBLOCK: opening a named pipe must not wait for its other end; regular files ignore
+     * it. */
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
         return cannot("read", path, strerror(errno), error, error_size);
@@ -95,7 +97,8 @@ bool heed__writer_begin(heed__writer *writer, const char *path, const heed_alloc
     memcpy(writer->path, path, length + 1);
     snprintf(writer->temporary, writer->temporary_bytes, "%s.tmp.%ld", path, (long)getpid());
 
-    /* A folder in that place is found now, before a long computation's result is written in vain. */
+    /* A folder in that place is found now, before a long computation's result is written in
+     * vain. */
     struct stat status;
     if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
         return writer_fail(writer, path, strerror(EISDIR));
@@ -121,8 +124,8 @@ bool heed__writer_add(heed__writer *writer, const void *bytes, size_t size)
     return !writer->failed;
 }
 
-/* Makes the rename last: a folder is flushed like a file. Cutting the writer's own copy of the path
- * short is safe, for it is needed no more. */
+/* Makes the rename last: a folder is flushed like a file. Cutting the writer's own copy of the
+ * path short is safe, for it is needed no more. */
 static bool flush_folder(heed__writer *writer, const char **why)
 {
     const char *folder = ".";
@@ -135,7 +138,7 @@ static bool flush_folder(heed__writer *writer, const char **why)
     }
     int file = open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
     if (file < 0 && errno == EACCES)
-        return true; /* one may write in a folder that one may not read; then there is nothing to flush */
+        return true; /* a folder may be writable but not readable: nothing to flush then */
     bool done = file >= 0 && fsync(file) == 0;
     if (file >= 0 && !done && (errno == EINVAL || errno == ENOTSUP || errno == ENOSYS))
         done = true; /* a file system without this notion */
@@ -160,7 +163,8 @@ static void writer_end(heed__writer *writer)
 
 bool heed__writer_commit(heed__writer *writer, char *error, size_t error_size)
 {
-    /* A failed fsync is final: Linux forgets the dirty pages, so a second one would wrongly succeed. */
+    /* A failed fsync is final: Linux forgets the dirty pages, so a second one would wrongly
+     * succeed. */
     if (!writer->failed && fsync(writer->file) != 0)
         writer_fail(writer, writer->path, strerror(errno));
     if (!writer->failed) {

@@ -1,20 +1,21 @@
-/* The room that meets the file system: read a whole file, and replace a file so that a reader sees the
- * old one or the new one and never a part. Knows memory.h, text.h and POSIX; formats are above it. */
+/* The room that meets the file system: read a whole file, and replace a file so that a reader
+ * sees the old one or the new one and never a part. Knows memory.h, text.h and POSIX; formats
+ * are above it. */
 #ifndef HEED_FILE_H
 #define HEED_FILE_H
 
 #include "memory.h"
 
 /* Reads a regular file whole into memory of the allocator (NULL: libc); give it back with
- * heed__release(allocator, *data, *size). The size is asked once; a file that shrinks meanwhile is an
- * error and one that grows is read up to that size. On failure nothing is returned and `error` says
- * what and why: "cannot read run/model.safetensors: No such file or directory". */
+ * heed__release(allocator, *data, *size). The size is asked once; a file that shrinks meanwhile
+ * is an error and one that grows is read up to that size. On failure nothing is returned and
+ * `error` says what and why: "cannot read run/model.safetensors: No such file or directory". */
 bool heed__file_read(const char *path, const heed_allocator *allocator, unsigned char **data,
                      size_t *size, char *error, size_t error_size);
 
-/* Replaces a file in one step: everything goes to PATH.tmp.PID in the same folder, which is flushed and
- * then renamed over PATH. Any failure removes that file and leaves PATH as it was; the first one sticks,
- * so only commit's answer need be looked at.
+/* Replaces a file in one step: everything goes to PATH.tmp.PID in the same folder, which is
+ * flushed and then renamed over PATH. Any failure removes that file and leaves PATH as it was;
+ * the first one sticks, so only commit's answer need be looked at.
  *
  *     heed__writer w;
  *     heed__writer_begin(&w, path, NULL);

@@ -7,18 +7,20 @@
  *     heed_tensor *gx = heed_gradient(t, x);
  *     heed_tape_free(t);
  *
- * A tape is where results live; an op is one record (op.h); parameters live in a heed_params (params.h).
- * Conventions are numpy's: row-major, shape[0] outermost, negative axes count from the end, operands
- * broadcast by their trailing axes, matmul(a, b) is a times b.
+ * A tape is where results live; an op is one record (op.h); parameters live in a heed_params
+ * (params.h). Conventions are numpy's: row-major, shape[0] outermost, negative axes count from
+ * the end, operands broadcast by their trailing axes, matmul(a, b) is a times b.
  *
  * Two lifetimes. Parameters, gradients and state live until freed. Everything else lives until
  * heed_tape_reset (or heed_rewind): nothing is released by hand.
  *
- * Errors. The first one sticks: from then on every op on that tape does nothing and returns NULL, and
- * heed_error says in one sentence what was wrong. The library never exits, aborts or prints on its own.
+ * Errors. The first one sticks: from then on every op on that tape does nothing and returns
+ * NULL, and heed_error says in one sentence what was wrong. The library never exits, aborts or
+ * prints on its own.
  *
  * Threads. A tape belongs to one thread; different tapes may run at the same time and read one
- * heed_params. Kernels use heed_threads() threads inside; results never depend on how many, bit for bit. */
+ * heed_params. Kernels use heed_threads() threads inside; results never depend on how many, bit
+ * for bit. */
 #ifndef HEED_HEED_H
 #define HEED_HEED_H
 
@@ -32,7 +34,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define HEED_API __attribute__((visibility("default")))
+#define HEED_API                 __attribute__((visibility("default")))
 #define HEED_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define HEED_API
@@ -45,10 +47,10 @@ extern "C" {
 
 HEED_API const char *heed_version(void); /* "0.1.0", of the library that runs */
 
-/* ---------------------------------------------------------------------------------------- tensors */
+/* ---- tensors ---- */
 
-/* f32 for work, f64 for checks, i32 for ids, bool for masks, u8 for bytes. Floating dtypes of one op's
- * operands agree or it is an error: nothing is promoted silently. */
+/* f32 for work, f64 for checks, i32 for ids, bool for masks, u8 for bytes. Floating dtypes of
+ * one op's operands agree or it is an error: nothing is promoted silently. */
 typedef enum heed_dtype { HEED_F32, HEED_F64, HEED_I32, HEED_BOOL, HEED_U8 } heed_dtype;
 
 #define HEED_MAX_NDIM 8
@@ -58,13 +60,17 @@ typedef struct heed_shape {
     int64_t size[HEED_MAX_NDIM];
 } heed_shape;
 
-/* HEED_DIMS(2, 3) initialises a heed_shape; HEED_SHAPE(2, 3) is one; HEED_SCALAR is the 0-d shape. */
-#define HEED_DIMS(...)                                                                         \
-    {                                                                                          \
-        (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), { __VA_ARGS__ }           \
+/* HEED_DIMS(2, 3) initialises a heed_shape; HEED_SHAPE(2, 3) is one; HEED_SCALAR is the 0-d
+ * shape. */
+#define HEED_DIMS(...)                                               \
+    {                                                                \
+        (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), \
+        {                                                            \
+            __VA_ARGS__                                              \
+        }                                                            \
     }
 #define HEED_SHAPE(...) ((heed_shape)HEED_DIMS(__VA_ARGS__))
-#define HEED_SCALAR ((heed_shape){ 0, { 0 } })
+#define HEED_SCALAR     ((heed_shape){ 0, { 0 } })
 
 typedef struct heed_tape heed_tape;
 typedef struct heed_params heed_params;
@@ -72,8 +78,8 @@ typedef struct heed_parameter heed_parameter;
 typedef struct heed_gradients heed_gradients;
 typedef struct heed_op heed_op;
 
-/* An immutable value on a tape. The fields above the line are public and frozen; strides count elements
- * and may be negative or (a broadcast axis) zero. */
+/* An immutable value on a tape. The fields above the line are public and frozen; strides count
+ * elements and may be negative or (a broadcast axis) zero. */
 typedef struct heed_tensor {
     heed_dtype dtype;
     int ndim;
@@ -83,7 +89,7 @@ typedef struct heed_tensor {
     /* ---- internal ---- */
     heed_tape *tape;
     struct heed__record *record;   /* the op that made it, NULL for a leaf */
-    struct heed__storage *storage; /* its memory on the tape, NULL when borrowed or a parameter's */
+    struct heed__storage *storage; /* its memory on the tape; NULL: borrowed */
     heed_parameter *parameter;
     struct heed_tensor *slot;     /* its gradient so far, during a sweep */
     struct heed_tensor *gradient; /* its gradient after a sweep, when watched */
@@ -99,9 +105,10 @@ HEED_API heed_shape heed_shape_of(const heed_tensor *x);
 HEED_API char *heed_shape_text(const heed_shape *shape, char *text, size_t size);
 /* The element at a flat row-major index, whatever the strides; any dtype, as double. */
 HEED_API double heed_at(const heed_tensor *x, int64_t index);
-HEED_API void heed_print(const heed_tensor *x, FILE *file); /* numpy's layout, long axes shortened */
+/* numpy's layout, long axes shortened */
+HEED_API void heed_print(const heed_tensor *x, FILE *file);
 
-/* ------------------------------------------------------------------------------------------- tape */
+/* ---- tape ---- */
 
 /* Where memory comes from. `allocate` returns 64-byte aligned memory or NULL. */
 #ifndef HEED_ALLOCATOR_DEFINED
@@ -114,15 +121,15 @@ typedef struct heed_allocator {
 #endif
 
 typedef struct heed_tape_options {
-    heed_dtype dtype;                /* of constants that modules make: HEED_F32 (default) or HEED_F64 */
+    heed_dtype dtype; /* of constants that modules make: HEED_F32 (default) or HEED_F64 */
     const heed_allocator *allocator; /* NULL: the C library's */
-    size_t chunk;                    /* least bytes asked of the allocator at a time; 0: 1 MiB */
+    size_t chunk; /* least bytes asked of the allocator at a time; 0: 1 MiB */
 } heed_tape_options;
 
 HEED_API heed_tape *heed_tape_new(const heed_tape_options *options); /* NULL: out of memory */
 HEED_API void heed_tape_free(heed_tape *t);
-/* Forgets every tensor and record and clears the error; keeps the memory for the next step, and moves the
- * random streams to the next step. */
+/* Forgets every tensor and record and clears the error; keeps the memory for the next step, and
+ * moves the random streams to the next step. */
 HEED_API void heed_tape_reset(heed_tape *t);
 HEED_API heed_dtype heed_tape_dtype(const heed_tape *t);
 
@@ -133,18 +140,22 @@ HEED_API bool heed_set_training(heed_tape *t, bool on);
 HEED_API bool heed_recording(const heed_tape *t);
 HEED_API bool heed_training(const heed_tape *t);
 
-/* Names the module at work, for messages and random streams: heed_scope opens, heed_scope_end closes. */
+/* Names the module at work, for messages and random streams: heed_scope opens, heed_scope_end
+ * closes. */
 HEED_API void heed_scope(heed_tape *t, const char *name);
 HEED_API void heed_scope_end(heed_tape *t);
 
-/* The first error as one sentence, NULL if there was none. heed_fail records one (and returns NULL). */
+/* The first error as one sentence, NULL if there was none. heed_fail records one (and returns
+ * NULL). */
 HEED_API const char *heed_error(const heed_tape *t);
 HEED_API heed_tensor *heed_fail(heed_tape *t, const char *format, ...) HEED_PRINTF(2, 3);
 /* Called once at the first error of a step: to log, abort, or hold a breakpoint. */
-HEED_API void heed_on_error(heed_tape *t, void (*hook)(void *user, const char *sentence), void *user);
+HEED_API void heed_on_error(heed_tape *t, void (*hook)(void *user, const char *sentence),
+                            void *user);
 
-/* A position on the tape. heed_rewind forgets all that came after it; heed_return does so too but carries
- * y over, and does nothing (returns y) when something was recorded since, because that needs its values. */
+/* A position on the tape. heed_rewind forgets all that came after it; heed_return does so too
+ * but carries y over, and does nothing (returns y) when something was recorded since, because
+ * that needs its values. */
 typedef struct heed_position {
     void *at[6];
     size_t sizes[4];
@@ -153,18 +164,21 @@ HEED_API heed_position heed_mark(heed_tape *t);
 HEED_API void heed_rewind(heed_tape *t, heed_position position);
 HEED_API heed_tensor *heed_return(heed_tape *t, heed_position position, heed_tensor *y);
 
-/* Random streams: every draw on the tape is keyed by (seed, step, module path, draw count), so it depends
- * neither on threads nor on other modules' draws. heed_tape_reset adds 1 to the step. */
+/* Random streams: every draw on the tape is keyed by (seed, step, module path, draw count), so
+ * it depends neither on threads nor on other modules' draws. heed_tape_reset adds 1 to the
+ * step. */
 HEED_API void heed_seed(heed_tape *t, uint64_t seed, uint64_t step);
 
-/* Draws off the tape: sampling, shuffling, initialisation. The n-th draw of (seed, stream) is a pure function
- * of the three (Philox4x32-10: Salmon et al. 2011), so saving the struct saves the state. */
+/* Draws off the tape: sampling, shuffling, initialisation. The n-th draw of (seed, stream) is a
+ * pure function of the three (Philox4x32-10: Salmon et al. 2011), so saving the struct saves
+ * the state. */
 typedef struct heed_random {
     uint64_t seed, stream, count;
 } heed_random;
-HEED_API double heed_random_uniform(heed_random *r);                 /* [0, 1), 53 bits */
-HEED_API double heed_random_normal(heed_random *r);                  /* mean 0, variance 1 */
-HEED_API uint64_t heed_random_below(heed_random *r, uint64_t limit); /* 0 .. limit - 1, without bias */
+HEED_API double heed_random_uniform(heed_random *r); /* [0, 1), 53 bits */
+HEED_API double heed_random_normal(heed_random *r);  /* mean 0, variance 1 */
+/* 0 .. limit - 1, without bias */
+HEED_API uint64_t heed_random_below(heed_random *r, uint64_t limit);
 
 typedef struct heed_memory {
     size_t capacity;      /* bytes held from the allocator */
@@ -174,30 +188,38 @@ typedef struct heed_memory {
 } heed_memory;
 HEED_API heed_memory heed_tape_memory(const heed_tape *t);
 
-/* Threads that kernels may use (OMP_NUM_THREADS at first; always 1 in a build without OpenMP; n < 1: all
- * processors), and the instruction set in use: "base", "avx2", "avx512". HEED_ISA in the environment
- * forces one. */
+/* Threads that kernels may use (OMP_NUM_THREADS at first; always 1 in a build without OpenMP; n
+ * < 1: all processors), and the instruction set in use: "base", "avx2", "avx512". HEED_ISA in
+ * the environment forces one. */
 HEED_API int heed_threads(void);
 HEED_API void heed_set_threads(int n);
 HEED_API const char *heed_instruction_set(void);
 
-/* ---------------------------------------------------------------------------------- data in and out */
+/* ---- data in and out ---- */
 
-HEED_API heed_tensor *heed_copy_in(heed_tape *t, heed_dtype dtype, heed_shape shape, const void *data);
+HEED_API heed_tensor *heed_copy_in(heed_tape *t, heed_dtype dtype, heed_shape shape,
+                                   const void *data);
 /* No copy: data (contiguous) must outlive its use on the tape and not change meanwhile. */
-HEED_API heed_tensor *heed_borrow(heed_tape *t, heed_dtype dtype, heed_shape shape, const void *data);
+HEED_API heed_tensor *heed_borrow(heed_tape *t, heed_dtype dtype, heed_shape shape,
+                                  const void *data);
 HEED_API heed_tensor *heed_ids(heed_tape *t, heed_shape shape, const int32_t *ids);
 HEED_API heed_tensor *heed_mask(heed_tape *t, heed_shape shape, const bool *mask);
-HEED_API heed_tensor *heed_full(heed_tape *t, heed_shape shape, double value); /* in the tape's dtype */
-HEED_API heed_tensor *heed_constant(heed_tape *t, heed_shape shape, const double *values); /* likewise */
-HEED_API heed_tensor *heed_arange(heed_tape *t, int32_t start, int32_t stop); /* i32 [stop - start] */
-/* All elements in row-major order, in x's dtype, whatever its strides; false if the tape has failed. */
+/* in the tape's dtype */
+HEED_API heed_tensor *heed_full(heed_tape *t, heed_shape shape, double value);
+/* likewise */
+HEED_API heed_tensor *heed_constant(heed_tape *t, heed_shape shape, const double *values);
+/* i32 [stop - start] */
+HEED_API heed_tensor *heed_arange(heed_tape *t, int32_t start, int32_t stop);
+/* All elements in row-major order, in x's dtype, whatever its strides; false if the tape has
+ * failed. */
 HEED_API bool heed_copy_out(heed_tape *t, const heed_tensor *x, void *out);
-HEED_API double heed_item(heed_tape *t, const heed_tensor *x); /* the only element; NaN on error */
+/* the only element; NaN on error */
+HEED_API double heed_item(heed_tape *t, const heed_tensor *x);
 
-/* --------------------------------------------------------------------------------------- gradients */
+/* ---- gradients ---- */
 
-/* Asks for x's gradient and returns x; heed_gradient gives it after the sweep (NULL if none reached x). */
+/* Asks for x's gradient and returns x; heed_gradient gives it after the sweep (NULL if none
+ * reached x). */
 HEED_API heed_tensor *heed_watch(heed_tape *t, heed_tensor *x);
 HEED_API heed_tensor *heed_gradient(heed_tape *t, const heed_tensor *x);
 /* Keeps x's value readable after the sweep, which frees what it has passed. Returns x. */
@@ -205,30 +227,36 @@ HEED_API heed_tensor *heed_keep(heed_tape *t, heed_tensor *x);
 /* The same value with no history. */
 HEED_API heed_tensor *heed_detach(heed_tape *t, heed_tensor *x);
 
-/* The reverse sweep from a loss of one element: adds d loss/d p to the gradients of every trainable
- * parameter used (of its set's default heed_gradients), and delivers to watched tensors. Consumes the
- * record. False on error; gradients then stay marked incomplete and optimizers refuse them. */
+/* The reverse sweep from a loss of one element: adds d loss/d p to the gradients of every
+ * trainable parameter used (of its set's default heed_gradients), and delivers to watched
+ * tensors. Consumes the record. False on error; gradients then stay marked incomplete and
+ * optimizers refuse them. */
 HEED_API bool heed_backward(heed_tape *t, heed_tensor *loss);
 HEED_API bool heed_backward_into(heed_tape *t, heed_tensor *loss, heed_gradients *gradients);
 HEED_API bool heed_backward_retain(heed_tape *t, heed_tensor *loss); /* keeps the record */
 
-/* Gradients as tensors that can be differentiated again (the record is kept, new ops are recorded):
- * gx[i] = d <y, gy>/d x[i]; gy NULL means ones. gx[i] is NULL where y does not depend on x[i]. */
-HEED_API bool heed_grad(heed_tape *t, heed_tensor *y, heed_tensor *gy, int n, heed_tensor *const x[],
-                        heed_tensor *gx[]);
+/* Gradients as tensors that can be differentiated again (the record is kept, new ops are
+ * recorded): gx[i] = d <y, gy>/d x[i]; gy NULL means ones. gx[i] is NULL where y does not
+ * depend on x[i]. */
+HEED_API bool heed_grad(heed_tape *t, heed_tensor *y, heed_tensor *gy, int n,
+                        heed_tensor *const x[], heed_tensor *gx[]);
 
-/* ------------------------------------------------------------------------------ ops: elementwise
+/* ---- ops: elementwise ----
+ *
  * Any strides, numpy broadcasting. Derivatives are in docs/derivatives.md. */
 
 HEED_API heed_tensor *heed_add(heed_tape *t, heed_tensor *a, heed_tensor *b); /* a + b */
 HEED_API heed_tensor *heed_sub(heed_tape *t, heed_tensor *a, heed_tensor *b); /* a - b */
 HEED_API heed_tensor *heed_mul(heed_tape *t, heed_tensor *a, heed_tensor *b); /* a b */
 HEED_API heed_tensor *heed_div(heed_tape *t, heed_tensor *a, heed_tensor *b); /* a / b */
-HEED_API heed_tensor *heed_maximum(heed_tape *t, heed_tensor *a, heed_tensor *b); /* NaN if either is */
+/* NaN if either is */
+HEED_API heed_tensor *heed_maximum(heed_tape *t, heed_tensor *a, heed_tensor *b);
 HEED_API heed_tensor *heed_minimum(heed_tape *t, heed_tensor *a, heed_tensor *b);
-HEED_API heed_tensor *heed_scale(heed_tape *t, heed_tensor *x, double factor);   /* factor x */
-HEED_API heed_tensor *heed_shift(heed_tape *t, heed_tensor *x, double constant); /* x + constant */
-HEED_API heed_tensor *heed_power(heed_tape *t, heed_tensor *x, double exponent); /* x^exponent */
+HEED_API heed_tensor *heed_scale(heed_tape *t, heed_tensor *x, double factor); /* factor x */
+/* x + constant */
+HEED_API heed_tensor *heed_shift(heed_tape *t, heed_tensor *x, double constant);
+/* x^exponent */
+HEED_API heed_tensor *heed_power(heed_tape *t, heed_tensor *x, double exponent);
 HEED_API heed_tensor *heed_clamp(heed_tape *t, heed_tensor *x, double low, double high);
 HEED_API heed_tensor *heed_neg(heed_tape *t, heed_tensor *x);        /* -x */
 HEED_API heed_tensor *heed_exp(heed_tape *t, heed_tensor *x);        /* e^x */
@@ -239,17 +267,21 @@ HEED_API heed_tensor *heed_sqrt(heed_tape *t, heed_tensor *x);       /* x^(1/2) 
 HEED_API heed_tensor *heed_rsqrt(heed_tape *t, heed_tensor *x);      /* x^(-1/2) */
 HEED_API heed_tensor *heed_square(heed_tape *t, heed_tensor *x);     /* x^2 */
 HEED_API heed_tensor *heed_reciprocal(heed_tape *t, heed_tensor *x); /* 1/x */
-HEED_API heed_tensor *heed_abs(heed_tape *t, heed_tensor *x);        /* |x|; derivative 0 at 0 */
-HEED_API heed_tensor *heed_sign(heed_tape *t, heed_tensor *x);       /* -1, 0 or 1; derivative 0 */
+HEED_API heed_tensor *heed_abs(heed_tape *t, heed_tensor *x);  /* |x|; derivative 0 at 0 */
+HEED_API heed_tensor *heed_sign(heed_tape *t, heed_tensor *x); /* -1, 0 or 1; derivative 0 */
 HEED_API heed_tensor *heed_sin(heed_tape *t, heed_tensor *x);
 HEED_API heed_tensor *heed_cos(heed_tape *t, heed_tensor *x);
 HEED_API heed_tensor *heed_tanh(heed_tape *t, heed_tensor *x);
-HEED_API heed_tensor *heed_sigmoid(heed_tape *t, heed_tensor *x);   /* 1/(1 + e^-x) */
-HEED_API heed_tensor *heed_erf(heed_tape *t, heed_tensor *x);       /* 2/sqrt(pi) int_0^x e^(-u^2) du */
-HEED_API heed_tensor *heed_relu(heed_tape *t, heed_tensor *x);      /* max(x, 0); derivative 0 at 0 */
-HEED_API heed_tensor *heed_gelu(heed_tape *t, heed_tensor *x);      /* x Phi(x): Hendrycks, Gimpel 2016 */
-HEED_API heed_tensor *heed_gelu_tanh(heed_tape *t, heed_tensor *x); /* the same paper's tanh form (GPT-2) */
-HEED_API heed_tensor *heed_silu(heed_tape *t, heed_tensor *x);      /* x sigmoid(x) */
+HEED_API heed_tensor *heed_sigmoid(heed_tape *t, heed_tensor *x); /* 1/(1 + e^-x) */
+/* 2/sqrt(pi) int_0^x e^(-u^2) du */
+HEED_API heed_tensor *heed_erf(heed_tape *t, heed_tensor *x);
+/* max(x, 0); derivative 0 at 0 */
+HEED_API heed_tensor *heed_relu(heed_tape *t, heed_tensor *x);
+/* x Phi(x): Hendrycks, Gimpel 2016 */
+HEED_API heed_tensor *heed_gelu(heed_tape *t, heed_tensor *x);
+/* the same paper's tanh form (GPT-2) */
+HEED_API heed_tensor *heed_gelu_tanh(heed_tape *t, heed_tensor *x);
+HEED_API heed_tensor *heed_silu(heed_tape *t, heed_tensor *x); /* x sigmoid(x) */
 
 /* Comparisons give bool and have no derivative. Operands: floats of one dtype. */
 HEED_API heed_tensor *heed_equal(heed_tape *t, heed_tensor *a, heed_tensor *b);
@@ -259,108 +291,142 @@ HEED_API heed_tensor *heed_less_equal(heed_tape *t, heed_tensor *a, heed_tensor 
 HEED_API heed_tensor *heed_greater(heed_tape *t, heed_tensor *a, heed_tensor *b);
 HEED_API heed_tensor *heed_greater_equal(heed_tape *t, heed_tensor *a, heed_tensor *b);
 /* mask ? a : b, elementwise; the branch not taken gets gradient 0 even where it is NaN. */
-HEED_API heed_tensor *heed_where(heed_tape *t, heed_tensor *mask, heed_tensor *a, heed_tensor *b);
-HEED_API heed_tensor *heed_masked_fill(heed_tape *t, heed_tensor *x, heed_tensor *mask, double value);
+HEED_API heed_tensor *heed_where(heed_tape *t, heed_tensor *mask, heed_tensor *a,
+                                 heed_tensor *b);
+HEED_API heed_tensor *heed_masked_fill(heed_tape *t, heed_tensor *x, heed_tensor *mask,
+                                       double value);
 /* To another dtype: floats to floats are differentiable; bool and ids to floats are not. */
 HEED_API heed_tensor *heed_cast(heed_tape *t, heed_tensor *x, heed_dtype dtype);
 
-/* --------------------------------------------------------------------------------- ops: reductions
- * axes: a list of n axes (negative ones count from the end); n = 0 means all. keep: reduced axes stay with
- * extent 1. */
-HEED_API heed_tensor *heed_sum_axes(heed_tape *t, heed_tensor *x, int n, const int *axes, bool keep);
-HEED_API heed_tensor *heed_mean_axes(heed_tape *t, heed_tensor *x, int n, const int *axes, bool keep);
-HEED_API heed_tensor *heed_max_axes(heed_tape *t, heed_tensor *x, int n, const int *axes, bool keep);
-HEED_API heed_tensor *heed_sum(heed_tape *t, heed_tensor *x);  /* of all elements, 0-d */
-HEED_API heed_tensor *heed_mean(heed_tape *t, heed_tensor *x); /* of all elements, 0-d; NaN if none */
-HEED_API heed_tensor *heed_max(heed_tape *t, heed_tensor *x);  /* ties share the gradient evenly */
-HEED_API heed_tensor *heed_sum_to(heed_tape *t, heed_tensor *x, heed_shape shape); /* undoes broadcasting */
+/* ---- ops: reductions ----
+ *
+ * axes: a list of n axes (negative ones count from the end); n = 0 means all. keep:
+ * reduced axes stay with extent 1. */
+HEED_API heed_tensor *heed_sum_axes(heed_tape *t, heed_tensor *x, int n, const int *axes,
+                                    bool keep);
+HEED_API heed_tensor *heed_mean_axes(heed_tape *t, heed_tensor *x, int n, const int *axes,
+                                     bool keep);
+HEED_API heed_tensor *heed_max_axes(heed_tape *t, heed_tensor *x, int n, const int *axes,
+                                    bool keep);
+HEED_API heed_tensor *heed_sum(heed_tape *t, heed_tensor *x); /* of all elements, 0-d */
+/* of all elements, 0-d; NaN if none */
+HEED_API heed_tensor *heed_mean(heed_tape *t, heed_tensor *x);
+/* ties share the gradient evenly */
+HEED_API heed_tensor *heed_max(heed_tape *t, heed_tensor *x);
+/* undoes broadcasting */
+HEED_API heed_tensor *heed_sum_to(heed_tape *t, heed_tensor *x, heed_shape shape);
 
-/* -------------------------------------------------------------------------------------- ops: views
+/* ---- ops: views ----
+ *
  * No copy, except reshape of what is not contiguous, and contiguous. */
-HEED_API heed_tensor *heed_reshape(heed_tape *t, heed_tensor *x, heed_shape shape); /* one -1 is inferred */
-HEED_API heed_tensor *heed_permute(heed_tape *t, heed_tensor *x, const int *axes);  /* x->ndim axes */
+
+/* one -1 is inferred */
+HEED_API heed_tensor *heed_reshape(heed_tape *t, heed_tensor *x, heed_shape shape);
+/* x->ndim axes */
+HEED_API heed_tensor *heed_permute(heed_tape *t, heed_tensor *x, const int *axes);
 HEED_API heed_tensor *heed_swap(heed_tape *t, heed_tensor *x, int axis_a, int axis_b);
-/* x[..., start:stop:step, ...] along axis, as Python: negative bounds count from the end, bounds are
- * clipped, step may be negative. HEED_END as stop means all that remain in the direction of step. */
+/* x[..., start:stop:step, ...] along axis, as Python: negative bounds count from the end,
+ * bounds are clipped, step may be negative. HEED_END as stop means all that remain in the
+ * direction of step. */
 #define HEED_END INT64_MAX
-HEED_API heed_tensor *heed_slice(heed_tape *t, heed_tensor *x, int axis, int64_t start, int64_t stop,
-                                 int64_t step);
-HEED_API heed_tensor *heed_select(heed_tape *t, heed_tensor *x, int axis, int64_t index); /* drops axis */
-HEED_API heed_tensor *heed_expand(heed_tape *t, heed_tensor *x, heed_shape shape); /* broadcast to */
+HEED_API heed_tensor *heed_slice(heed_tape *t, heed_tensor *x, int axis, int64_t start,
+                                 int64_t stop, int64_t step);
+/* drops axis */
+HEED_API heed_tensor *heed_select(heed_tape *t, heed_tensor *x, int axis, int64_t index);
+HEED_API heed_tensor *heed_expand(heed_tape *t, heed_tensor *x,
+                                  heed_shape shape);                 /* broadcast to */
 HEED_API heed_tensor *heed_contiguous(heed_tape *t, heed_tensor *x); /* x itself if it is */
 HEED_API heed_tensor *heed_concatenate(heed_tape *t, int n, heed_tensor *const x[], int axis);
-HEED_API heed_tensor *heed_split_heads(heed_tape *t, heed_tensor *x, int heads); /* [B,T,HD] -> [B,H,T,D] */
-HEED_API heed_tensor *heed_join_heads(heed_tape *t, heed_tensor *x);             /* [B,H,T,D] -> [B,T,HD] */
+HEED_API heed_tensor *heed_split_heads(heed_tape *t, heed_tensor *x,
+                                       int heads);                   /* [B,T,HD] -> [B,H,T,D] */
+HEED_API heed_tensor *heed_join_heads(heed_tape *t, heed_tensor *x); /* [B,H,T,D] -> [B,T,HD] */
 
-/* ----------------------------------------------------------------------------- ops: linear algebra */
+/* ---- ops: linear algebra ---- */
 
-/* [..., m, k] x [..., k, n] -> [..., m, n], batch axes broadcast; a 1-d operand is a row (left) or a
- * column (right) and its axis is dropped from the result, as numpy.matmul. */
+/* [..., m, k] x [..., k, n] -> [..., m, n], batch axes broadcast; a 1-d operand is a row (left)
+ * or a column (right) and its axis is dropped from the result, as numpy.matmul. */
 HEED_API heed_tensor *heed_matmul(heed_tape *t, heed_tensor *a, heed_tensor *b);
 /* x W^T + b: x [..., in], weight [out, in], bias [out] or NULL -> [..., out]. */
-HEED_API heed_tensor *heed_linear(heed_tape *t, heed_tensor *x, heed_tensor *weight, heed_tensor *bias);
+HEED_API heed_tensor *heed_linear(heed_tape *t, heed_tensor *x, heed_tensor *weight,
+                                  heed_tensor *bias);
 
-/* ----------------------------------------------------------------------- ops: softmax, norms, losses */
+/* ---- ops: softmax, norms, losses ---- */
 
-HEED_API heed_tensor *heed_softmax(heed_tape *t, heed_tensor *x, int axis);     /* e^x / sum e^x */
-HEED_API heed_tensor *heed_log_softmax(heed_tape *t, heed_tensor *x, int axis); /* x - ln sum e^x */
+HEED_API heed_tensor *heed_softmax(heed_tape *t, heed_tensor *x, int axis); /* e^x / sum e^x */
+/* x - ln sum e^x */
+HEED_API heed_tensor *heed_log_softmax(heed_tape *t, heed_tensor *x, int axis);
 /* (x - mean)/sqrt(variance + epsilon) gamma + beta over the last axis; gamma, beta [n] or NULL.
  * Ba, Kiros, Hinton 2016. */
 HEED_API heed_tensor *heed_layernorm(heed_tape *t, heed_tensor *x, heed_tensor *gamma,
                                      heed_tensor *beta, double epsilon);
-/* x/sqrt(mean x^2 + epsilon) gamma over the last axis; gamma [n] or NULL. Zhang, Sennrich 2019. */
-HEED_API heed_tensor *heed_rmsnorm(heed_tape *t, heed_tensor *x, heed_tensor *gamma, double epsilon);
+/* x/sqrt(mean x^2 + epsilon) gamma over the last axis; gamma [n] or NULL. Zhang, Sennrich 2019.
+ */
+HEED_API heed_tensor *heed_rmsnorm(heed_tape *t, heed_tensor *x, heed_tensor *gamma,
+                                   double epsilon);
 
 typedef enum heed_reduction { HEED_MEAN, HEED_SUM, HEED_NONE } heed_reduction;
 typedef struct heed_cross_entropy_options {
     heed_reduction reduction; /* the mean is over the labels that count */
     bool ignore;              /* skip labels equal to ignore_index */
     int32_t ignore_index;
-    double smoothing; /* in [0, 1): the target is (1 - s) one-hot + s/classes (Szegedy et al. 2016) */
+    /* In [0, 1): the target is (1 - s) one-hot + s/classes (Szegedy et al. 2016). */
+    double smoothing;
 } heed_cross_entropy_options;
-/* -ln softmax(logits)[label], natural logarithm. logits [..., classes], labels i32 [...]. With every label
- * ignored the mean is 0. options NULL: mean, none ignored, no smoothing. */
+/* -ln softmax(logits)[label], natural logarithm. logits [..., classes], labels i32 [...]. With
+ * every label ignored the mean is 0. options NULL: mean, none ignored, no smoothing. */
 HEED_API heed_tensor *heed_cross_entropy(heed_tape *t, heed_tensor *logits, heed_tensor *labels,
                                          const heed_cross_entropy_options *options);
 
-/* -------------------------------------------------------------------------- ops: tables, dropout */
+/* ---- ops: tables, dropout ---- */
 
-/* table [rows, width], ids i32 [...] -> [..., width]. An id outside 0 .. rows - 1 is an error. */
+/* table [rows, width], ids i32 [...] -> [..., width]. An id outside 0 .. rows - 1 is an error.
+ */
 HEED_API heed_tensor *heed_embedding(heed_tape *t, heed_tensor *table, heed_tensor *ids);
 /* The adjoint: y[ids[i]] += x[i], y [rows, width]. */
-HEED_API heed_tensor *heed_scatter_rows(heed_tape *t, heed_tensor *x, heed_tensor *ids, int64_t rows);
+HEED_API heed_tensor *heed_scatter_rows(heed_tape *t, heed_tensor *x, heed_tensor *ids,
+                                        int64_t rows);
 /* 1 at the id and 0 elsewhere: ids [...] -> [..., classes] in the tape's dtype. */
 HEED_API heed_tensor *heed_one_hot(heed_tape *t, heed_tensor *ids, int64_t classes);
 /* While training: 0 with probability p, x/(1 - p) otherwise; else x. Srivastava et al. 2014. */
 HEED_API heed_tensor *heed_dropout(heed_tape *t, heed_tensor *x, double p);
 
-/* ------------------------------------------------------------------------------------ ops: attention */
+/* ---- ops: attention ---- */
 
 /* Which keys a query may see by position. Query i of T, key j of S:
  *   HEED_CAUSAL_TOP_LEFT      j <= i
- *   HEED_CAUSAL_BOTTOM_RIGHT  j <= i + S - T  (queries are the last T of S positions: cached decoding) */
-typedef enum heed_causality { HEED_NOT_CAUSAL, HEED_CAUSAL_TOP_LEFT, HEED_CAUSAL_BOTTOM_RIGHT } heed_causality;
+ *   HEED_CAUSAL_BOTTOM_RIGHT  j <= i + S - T  (queries are the last T of S positions: cached
+ *   decoding) */
+typedef enum heed_causality {
+    HEED_NOT_CAUSAL,
+    HEED_CAUSAL_TOP_LEFT,
+    HEED_CAUSAL_BOTTOM_RIGHT
+} heed_causality;
 typedef struct heed_attention_options {
     double scale; /* of the scores, > 0; 0 means 1/sqrt(D) */
     heed_causality causality;
     double dropout; /* of the weights, while training; takes the composed form */
     bool composed;  /* build it from matmul, softmax and where instead of the fused kernel */
 } heed_attention_options;
-/* softmax(scale q k^T) v, exactly, in memory linear in the length (Vaswani et al. 2017; blocks as Dao et al.
- * 2022). q [B, H, T, D], k [B, Hk, S, D], v [B, Hk, S, Dv] -> [B, H, T, Dv]; Hk divides H. mask: bool,
- * broadcastable to [B, H, T, S], true where a query MAY attend, or NULL. A query that may see no key gives
- * 0 and gradient 0; NaN or infinity in keys and values it may not see never reaches it. */
-HEED_API heed_tensor *heed_attention(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_tensor *v,
-                                     heed_tensor *mask, const heed_attention_options *options);
-/* Self-attention from one packed projection: qkv [B, T, 3C], rows of q, then k, then v, each of `heads` heads;
- * -> [B, T, C] with the heads joined. The same as splitting, heed_attention and joining, without copies. */
-HEED_API heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads, heed_tensor *mask,
+/* softmax(scale q k^T) v, exactly, in memory linear in the length (Vaswani et al. 2017; blocks
+ * as Dao et al. 2022). q [B, H, T, D], k [B, Hk, S, D], v [B, Hk, S, Dv] -> [B, H, T, Dv]; Hk
+ * divides H. mask: bool, broadcastable to [B, H, T, S], true where a query MAY attend, or NULL.
+ * A query that may see no key gives 0 and gradient 0; NaN or infinity in keys and values it may
+ * not see never reaches it. */
+HEED_API heed_tensor *heed_attention(heed_tape *t, heed_tensor *q, heed_tensor *k,
+                                     heed_tensor *v, heed_tensor *mask,
+                                     const heed_attention_options *options);
+/* Self-attention from one packed projection: qkv [B, T, 3C], rows of q, then k, then v, each of
+ * `heads` heads; -> [B, T, C] with the heads joined. The same as splitting, heed_attention and
+ * joining, without copies. */
+HEED_API heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads,
+                                            heed_tensor *mask,
                                             const heed_attention_options *options);
 
-/* ------------------------------------------------------------------------------------------ checks */
+/* ---- checks ---- */
 
-/* An input a check makes up: uniform in [low, high] (both 0: [-1, 1]), no nearer to 0 than gap; or the
- * given values. Floats take the dtype of the tape; ids are integers low .. high - 1; bools are coin flips. */
+/* An input a check makes up: uniform in [low, high] (both 0: [-1, 1]), no nearer to 0 than gap;
+ * or the given values. Floats take the dtype of the tape; ids are integers low .. high - 1;
+ * bools are coin flips. */
 typedef struct heed_input {
     heed_dtype dtype;
     heed_shape shape;
@@ -370,26 +436,28 @@ typedef struct heed_input {
 } heed_input;
 
 typedef struct heed_check_options {
-    int order;                 /* 1 (default), or 2: the gradient's gradient too */
-    double absolute, relative; /* |a - n| <= absolute + relative |n|; default 1e-9, 1e-7; order 2 ten times */
-    double step;               /* of the 4-point differences, times max(1, |x|); default 3e-3 */
+    int order; /* 1 (default), or 2: the gradient's gradient too */
+    /* |a - n| <= absolute + relative |n|; default 1e-9 and 1e-7, at order 2 ten times those. */
+    double absolute, relative;
+    double step; /* of the 4-point differences, times max(1, |x|); default 3e-3 */
     uint64_t seed;
-    int64_t full_limit; /* more scalars than this: random directions per tensor instead (default 256) */
+    int64_t full_limit; /* more scalars than this: random directions instead (default 256) */
 } heed_check_options;
 
 typedef struct heed_report {
     bool passed;
-    int64_t compared;   /* numbers compared */
-    double analytic;    /* the worst one: by the tape, */
-    double numeric;     /* by differences, */
-    double excess;      /* |a - n| / tolerance there, <= 1 when passed */
-    char where[160];    /* and which: "x[1][2,0]", "q.weight[3,1]" */
-    char message[320];  /* why it failed, or empty */
+    int64_t compared;  /* numbers compared */
+    double analytic;   /* the worst one: by the tape, */
+    double numeric;    /* by differences, */
+    double excess;     /* |a - n| / tolerance there, <= 1 when passed */
+    char where[160];   /* and which: "x[1][2,0]", "q.weight[3,1]" */
+    char message[320]; /* why it failed, or empty */
 } heed_report;
 
-/* f builds a scalar from inputs and a module. Every input and every trainable parameter of ps (may be NULL)
- * is checked against 4-point differences, in f64 whatever the dtype of ps. */
-HEED_API heed_report heed_check(heed_tensor *(*f)(heed_tape *t, heed_tensor *const x[], void *user),
+/* f builds a scalar from inputs and a module. Every input and every trainable parameter of ps
+ * (may be NULL) is checked against 4-point differences, in f64 whatever the dtype of ps. */
+HEED_API heed_report heed_check(heed_tensor *(*f)(heed_tape *t, heed_tensor *const x[],
+                                                  void *user),
                                 void *user, heed_params *ps, int n, const heed_input inputs[],
                                 const heed_check_options *options);
 /* Runs every case of an op record through every variant: see op.h. */

@@ -1,8 +1,9 @@
 /* The JSON reader: a loop over an explicit stack of open arrays and objects. Knows text.h only.
  *
- * The keys of all open objects live in one stack with one hash table over it. An object that closes
- * takes its keys off again in the reverse order, which with linear probing restores the table exactly
- * as it was; so no tombstones are needed, and a million small objects cost no more than their keys. */
+ * The keys of all open objects live in one stack with one hash table over it. An object that
+ * closes takes its keys off again in the reverse order, which with linear probing restores the
+ * table exactly as it was; so no tombstones are needed, and a million small objects cost no
+ * more than their keys. */
 #include "json.h"
 
 #include <stdarg.h>
@@ -147,7 +148,8 @@ static bool read_escape(heed__json *json)
     return true;
 }
 
-/* Decodes the string whose opening quote is at json->at into json->string, and passes over it. */
+/* Decodes the string whose opening quote is at json->at into json->string, and passes over it.
+ */
 static bool read_string(heed__json *json)
 {
     const char *input = json->input;

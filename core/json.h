@@ -1,9 +1,11 @@
-/* The room of JSON (RFC 8259): a strict reader that hands out one event at a time, and what it takes to
- * write a value. It knows text.h and memory.h; what the values mean is the business of its callers.
+/* The room of JSON (RFC 8259): a strict reader that hands out one event at a time, and what it
+ * takes to write a value. It knows text.h and memory.h; what the values mean is the business of
+ * its callers.
  *
- * Strict means: one value, well-formed UTF-8, no key twice in one object, no lone surrogate, no comment,
- * no trailing comma, and no deeper than the caller allows. The reader never recurses, and it holds only
- * the keys of the objects that are open, so a hostile text costs no more memory than its own size.
+ * Strict means: one value, well-formed UTF-8, no key twice in one object, no lone surrogate, no
+ * comment, no trailing comma, and no deeper than the caller allows. The reader never recurses,
+ * and it holds only the keys of the objects that are open, so a hostile text costs no more
+ * memory than its own size.
  *
  *     heed__json json;
  *     heed__json_begin(&json, bytes, size, 4, NULL);
@@ -51,8 +53,8 @@ typedef struct heed__json_key {
 typedef struct heed__json {
     /* What the last event says. */
     heed__json_event event;
-    const char *
-        text; /* KEY, STRING: decoded; NUMBER: as written. Ends in a NUL; until the next event */
+    /* KEY, STRING: decoded; NUMBER: as written. Ends in a NUL; until the next event. */
+    const char *text;
     size_t size;   /* its bytes; a string may contain NULs of its own */
     size_t offset; /* where the event starts in the input */
     size_t base;   /* added to offsets in sentences: where the input starts in its file */
@@ -75,8 +77,8 @@ typedef struct heed__json {
     char sentence[400];
 } heed__json;
 
-/* Starts reading size bytes, which must stay while the reader is used. depth_limit is the number of
- * arrays and objects that may be open at once, at most HEED__JSON_MAX_DEPTH. */
+/* Starts reading size bytes, which must stay while the reader is used. depth_limit is the
+ * number of arrays and objects that may be open at once, at most HEED__JSON_MAX_DEPTH. */
 void heed__json_begin(heed__json *json, const void *bytes, size_t size, int depth_limit,
                       const heed_allocator *allocator);
 
@@ -88,23 +90,26 @@ bool heed__json_skip(heed__json *json);
 /* Whether the last event is a key or string equal to s. */
 bool heed__json_is(const heed__json *json, const char *s);
 
-/* The last event as a whole number in plain form (digits only; a minus sign if least < 0) within
- * least..most, or as a finite double. Anything else is a failure of the reader. */
+/* The last event as a whole number in plain form (digits only; a minus sign if least < 0)
+ * within least..most, or as a finite double. Anything else is a failure of the reader. */
 bool heed__json_integer(heed__json *json, int64_t least, int64_t most, int64_t *value);
 bool heed__json_double(heed__json *json, double *value);
 
-/* Makes the reader fail at the last event, for a value that is legal JSON but not what is meant. The
- * sentence becomes "at byte 12 (line 1): ...". Always false. */
+/* Makes the reader fail at the last event, for a value that is legal JSON but not what is
+ * meant. The sentence becomes "at byte 12 (line 1): ...". Always false. */
 bool heed__json_fail(heed__json *json, const char *format, ...) HEED__PRINTS(2, 3);
 
-/* Releases everything. True if the whole input was read to HEED__JSON_DONE; a caller that stopped early
- * for no reason of its own thus learns of the rest, which is read here. Else the first failure. */
+/* Releases everything. True if the whole input was read to HEED__JSON_DONE; a caller that
+ * stopped early for no reason of its own thus learns of the rest, which is read here. Else the
+ * first failure. */
 bool heed__json_end(heed__json *json, char *error, size_t error_size);
 
-/* Adds a string in quotes: '"', '\' and controls escaped, all else as it is. The bytes must be UTF-8. */
+/* Adds a string in quotes: '"', '\' and controls escaped, all else as it is. The bytes must be
+ * UTF-8. */
 void heed__json_put_string(heed__text *text, const char *bytes, size_t size);
 
-/* Adds a number in the fewest digits that read back as the same double; null if it is not finite. */
+/* Adds a number in the fewest digits that read back as the same double; null if it is not
+ * finite. */
 void heed__json_put_double(heed__text *text, double value);
 
 #endif

@@ -1,4 +1,5 @@
-/* JSON values: what a number or string event means, and how values are written. Knows text.h only. */
+/* JSON values: what a number or string event means, and how values are written. Knows text.h
+ * only. */
 #include "json.h"
 
 #include <errno.h>
@@ -42,7 +43,8 @@ bool heed__json_integer(heed__json *json, int64_t least, int64_t most, int64_t *
     return heed__json_fail(json, "expected a whole number");
 }
 
-/* strtod and printf use the decimal point of the host program's locale; JSON's is always '.'. */
+/* strtod and printf use the decimal point of the host program's locale; JSON's is always '.'.
+ */
 static void swap_point(char *text, char from, char to)
 {
     char *point = strchr(text, from);

@@ -1,6 +1,7 @@
-/* The room where memory comes from: one allocator type and checked arithmetic on sizes. It knows libc
- * and nothing of heed. Every block is 64-byte aligned, so that a vector load never straddles a cache
- * line, and every release names the size again, so that an allocator need not remember it. */
+/* The room where memory comes from: one allocator type and checked arithmetic on sizes. It
+ * knows libc and nothing of heed. Every block is 64-byte aligned, so that a vector load never
+ * straddles a cache line, and every release names the size again, so that an allocator need not
+ * remember it. */
 #ifndef HEED_MEMORY_H
 #define HEED_MEMORY_H
 
@@ -11,7 +12,8 @@
 
 #ifndef HEED_ALLOCATOR_DEFINED
 #define HEED_ALLOCATOR_DEFINED
-/* allocate: memory aligned to 64 bytes, or NULL. release: memory of exactly that size, never NULL. */
+/* allocate: memory aligned to 64 bytes, or NULL. release: memory of exactly that size, never
+ * NULL. */
 typedef struct heed_allocator {
     void *(*allocate)(void *context, size_t bytes);
     void (*release)(void *context, void *memory, size_t bytes);
@@ -39,8 +41,9 @@ static inline bool heed__add_size(size_t a, size_t b, size_t *sum)
     return true;
 }
 
-/* At least `bytes` bytes from a, or from libc if a is NULL. A request of 0 bytes is a request of 1, so
- * NULL always means that there was no memory; nothing larger than PTRDIFF_MAX is ever asked for. */
+/* At least `bytes` bytes from a, or from libc if a is NULL. A request of 0 bytes is a request
+ * of 1, so NULL always means that there was no memory; nothing larger than PTRDIFF_MAX is ever
+ * asked for. */
 static inline void *heed__allocate(const heed_allocator *a, size_t bytes)
 {
     if (bytes == 0)
@@ -64,9 +67,9 @@ static inline void heed__release(const heed_allocator *a, void *memory, size_t b
         free(memory);
 }
 
-/* Room for `wanted` elements of `size` bytes in a block that holds *capacity of them: the block itself
- * if it is large enough, else a new one at least twice as large with the old contents. NULL, with the
- * old block untouched, if there is no memory. */
+/* Room for `wanted` elements of `size` bytes in a block that holds *capacity of them: the block
+ * itself if it is large enough, else a new one at least twice as large with the old contents.
+ * NULL, with the old block untouched, if there is no memory. */
 void *heed__grow(const heed_allocator *a, void *block, size_t *capacity, size_t wanted,
                  size_t size);
 

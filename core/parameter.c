@@ -1,4 +1,5 @@
-/* The set of parameters: chunks, names, flags, and fetching one as a tensor of a tape's step. */
+/* The set of parameters: chunks, names, flags, and fetching one as a tensor of a tape's step.
+ */
 #include "engine.h"
 #include "memory.h"
 #include "set.h"
@@ -57,7 +58,8 @@ heed_parameter *heed_params_fail(heed_params *ps, const char *format, ...)
     return NULL;
 }
 
-/* A failed set ignores scopes, so how many of those open at the error are still open is not known. */
+/* A failed set ignores scopes, so how many of those open at the error are still open is not
+ * known. */
 void heed_params_clear_error(heed_params *ps)
 {
     if (!ps || !ps->failed)
@@ -94,8 +96,8 @@ void heed_params_scope_end(heed_params *ps)
 
 /* ---- memory ---- */
 
-/* 64-byte aligned zeros in the newest chunk, or in a new one. Parameters follow one another without gaps
- * but padding to 64 bytes, which stays zero. */
+/* 64-byte aligned zeros in the newest chunk, or in a new one. Parameters follow one another
+ * without gaps but padding to 64 bytes, which stays zero. */
 static void *take(heed_params *ps, size_t bytes)
 {
     bytes = (bytes + 63) / 64 * 64;
@@ -119,7 +121,8 @@ static void *take(heed_params *ps, size_t bytes)
     return p;
 }
 
-heed_parameter *heed_parameter_new(heed_params *ps, const char *name, heed_shape shape, unsigned flags)
+heed_parameter *heed_parameter_new(heed_params *ps, const char *name, heed_shape shape,
+                                   unsigned flags)
 {
     char full[512], text[160];
     int64_t size;
@@ -129,8 +132,8 @@ heed_parameter *heed_parameter_new(heed_params *ps, const char *name, heed_shape
     if (!*name || strlen(ps->scope) + strlen(name) >= sizeof full)
         return heed_params_fail(ps, "parameter '%s': the name is empty or too long", full);
     if (!heed__shape_size(&shape, &size))
-        return heed_params_fail(ps, "parameter %s: shape %s is negative, too deep or overflows", full,
-                                heed_shape_text(&shape, text, sizeof text));
+        return heed_params_fail(ps, "parameter %s: shape %s is negative, too deep or overflows",
+                                full, heed_shape_text(&shape, text, sizeof text));
     if (heed_params_find(ps, full))
         return heed_params_fail(ps, "parameter %s exists already", full);
     if (ps->count == ps->capacity) {
@@ -144,22 +147,32 @@ heed_parameter *heed_parameter_new(heed_params *ps, const char *name, heed_shape
         ps->list = list;
         ps->capacity = capacity;
     }
-    /* The record of a parameter lives in the allocator too, but apart, so that values lie densely. */
+    /* The record of a parameter lives in the allocator too, but apart, so that values lie
+     * densely. */
     size_t length = strlen(full) + 1;
-    heed__chunk *node = heed__allocate(ps->allocator, HEED__CHUNK_HEADER + sizeof(heed_parameter) + length);
+    heed__chunk *node =
+        heed__allocate(ps->allocator, HEED__CHUNK_HEADER + sizeof(heed_parameter) + length);
     void *data = node ? take(ps, (size_t)size * heed_dtype_size(ps->dtype)) : NULL;
     if (!data) {
         if (node)
-            heed__release(ps->allocator, node, HEED__CHUNK_HEADER + sizeof(heed_parameter) + length);
+            heed__release(ps->allocator, node,
+                          HEED__CHUNK_HEADER + sizeof(heed_parameter) + length);
         return heed_params_fail(ps, "parameter %s: out of memory for shape %s", full,
                                 heed_shape_text(&shape, text, sizeof text));
     }
-    *node = (heed__chunk){ .next = ps->chunks, .size = HEED__CHUNK_HEADER + sizeof(heed_parameter) + length };
+    *node = (heed__chunk){ .next = ps->chunks,
+                           .size = HEED__CHUNK_HEADER + sizeof(heed_parameter) + length };
     ps->chunks = node;
     heed_parameter *p = (heed_parameter *)((char *)node + HEED__CHUNK_HEADER);
     char *copy = memcpy(p + 1, full, length);
-    *p = (heed_parameter){ .name = copy, .dtype = ps->dtype, .shape = shape, .size = size, .data = data,
-                           .flags = flags, .set = ps, .index = ps->count };
+    *p = (heed_parameter){ .name = copy,
+                           .dtype = ps->dtype,
+                           .shape = shape,
+                           .size = size,
+                           .data = data,
+                           .flags = flags,
+                           .set = ps,
+                           .index = ps->count };
     ps->list[ps->count++] = p;
     return p;
 }
@@ -224,7 +237,8 @@ static heed_parameter *find_sized(heed_params *ps, const char *name, int64_t cou
     if (!p)
         return heed_params_fail(ps, "there is no parameter %s", name);
     if (p->size != count)
-        return heed_params_fail(ps, "parameter %s has %" PRId64 " scalars, not %" PRId64, name, p->size, count);
+        return heed_params_fail(ps, "parameter %s has %" PRId64 " scalars, not %" PRId64, name,
+                                p->size, count);
     return p;
 }
 
@@ -255,7 +269,8 @@ heed_params *heed_params_copy(const heed_params *ps, heed_dtype dtype)
             return NULL;
         }
         for (int64_t k = 0; k < p->size; k++) {
-            double value = p->dtype == HEED_F64 ? ((double *)p->data)[k] : (double)((float *)p->data)[k];
+            double value =
+                p->dtype == HEED_F64 ? ((double *)p->data)[k] : (double)((float *)p->data)[k];
             if (q->dtype == HEED_F64)
                 ((double *)q->data)[k] = value;
             else
@@ -281,7 +296,8 @@ static void table_put(heed_tape *t, heed__use *u)
     t->use_table[i] = u;
 }
 
-/* The table lies in the arena: after a rewind it may be gone, so the next fetch makes it anew. */
+/* The table lies in the arena: after a rewind it may be gone, so the next fetch makes it anew.
+ */
 void heed__uses_changed(heed_tape *t)
 {
     t->use_table = NULL;
@@ -335,7 +351,8 @@ heed_tensor *heed_use(heed_tape *t, heed_parameter *p)
     /* Before the search: after a rewind there is no table, but there may be uses. */
     if (4 * (t->use_count + 1) > 3 * t->use_capacity && !table_grow(t))
         return heed_fail(t, "use: out of memory");
-    for (size_t i = slot_of(t, p); t->use_table[i]; i = (i + 1) & (size_t)(t->use_capacity - 1)) {
+    for (size_t i = slot_of(t, p); t->use_table[i];
+         i = (i + 1) & (size_t)(t->use_capacity - 1)) {
         if (t->use_table[i]->asked == p)
             return t->use_table[i]->tensor;
     }

@@ -1,9 +1,9 @@
-/* Parameters: a named set of trainable arrays that outlives every tape, with its gradients, files and
- * carried state.
+/* Parameters: a named set of trainable arrays that outlives every tape, with its gradients,
+ * files and carried state.
  *
- * Parameters live in chunks that never move, in order of registration, each with flags. Gradients and an
- * optimizer's moments exist for trainable ones only and are laid out in the same order, so an optimizer
- * walks a few long runs of memory instead of many tensors.
+ * Parameters live in chunks that never move, in order of registration, each with flags.
+ * Gradients and an optimizer's moments exist for trainable ones only and are laid out in the
+ * same order, so an optimizer walks a few long runs of memory instead of many tensors.
  *
  * A set keeps its own first error as a sentence; using a failed set fails the tape. */
 #ifndef HEED_PARAMS_H
@@ -37,8 +37,10 @@ struct heed_parameter {
 HEED_API heed_params *heed_params_new(heed_dtype dtype, const heed_allocator *allocator);
 HEED_API void heed_params_free(heed_params *ps);
 HEED_API const char *heed_params_error(const heed_params *ps);
-HEED_API heed_parameter *heed_params_fail(heed_params *ps, const char *format, ...) HEED_PRINTF(2, 3);
-/* Forgets the error, and the scopes still open when it happened: after a file could not be loaded, say. */
+HEED_API heed_parameter *heed_params_fail(heed_params *ps, const char *format, ...)
+    HEED_PRINTF(2, 3);
+/* Forgets the error, and the scopes still open when it happened: after a file could not be
+ * loaded, say. */
 HEED_API void heed_params_clear_error(heed_params *ps);
 HEED_API heed_dtype heed_params_dtype(const heed_params *ps);
 
@@ -46,25 +48,29 @@ HEED_API heed_dtype heed_params_dtype(const heed_params *ps);
 HEED_API void heed_params_scope(heed_params *ps, const char *name);
 HEED_API void heed_params_scope_end(heed_params *ps);
 
-/* A new parameter of zeros under the current scope. NULL on a failed set, a name already taken, or no
- * memory. */
+/* A new parameter of zeros under the current scope. NULL on a failed set, a name already taken,
+ * or no memory. */
 HEED_API heed_parameter *heed_parameter_new(heed_params *ps, const char *name, heed_shape shape,
                                             unsigned flags);
 HEED_API int heed_params_count(const heed_params *ps);
 HEED_API heed_parameter *heed_params_at(const heed_params *ps, int index);
-HEED_API heed_parameter *heed_params_find(const heed_params *ps, const char *name); /* or NULL */
-HEED_API int64_t heed_params_size(const heed_params *ps);      /* scalars, buffers not counted */
-HEED_API int64_t heed_params_trainable(const heed_params *ps); /* scalars neither frozen nor buffers */
+/* or NULL */
+HEED_API heed_parameter *heed_params_find(const heed_params *ps, const char *name);
+HEED_API int64_t heed_params_size(const heed_params *ps); /* scalars, buffers not counted */
+/* scalars neither frozen nor buffers */
+HEED_API int64_t heed_params_trainable(const heed_params *ps);
 /* Freezes or thaws every parameter whose name starts with prefix; returns how many. */
 HEED_API int heed_params_freeze(heed_params *ps, const char *prefix, bool frozen);
-/* Row-major values in the set's dtype; false and an error when there is no such name or the count is off. */
+/* Row-major values in the set's dtype; false and an error when there is no such name or the
+ * count is off. */
 HEED_API bool heed_params_get(heed_params *ps, const char *name, int64_t count, void *values);
-HEED_API bool heed_params_set(heed_params *ps, const char *name, int64_t count, const void *values);
+HEED_API bool heed_params_set(heed_params *ps, const char *name, int64_t count,
+                              const void *values);
 
 /* The parameter as a tensor of this tape's step: always the same one within a step. */
 HEED_API heed_tensor *heed_use(heed_tape *t, heed_parameter *p);
-/* From now on heed_use(t, p) for p of `from` gives the like-named parameter of `to` (NULL, NULL: ends).
- * Comes before the first heed_use of a step. */
+/* From now on heed_use(t, p) for p of `from` gives the like-named parameter of `to` (NULL,
+ * NULL: ends). Comes before the first heed_use of a step. */
 HEED_API bool heed_shadow(heed_tape *t, const heed_params *from, heed_params *to);
 /* A copy of names, values and flags in another dtype. NULL: out of memory. */
 HEED_API heed_params *heed_params_copy(const heed_params *ps, heed_dtype dtype);
@@ -77,25 +83,27 @@ HEED_API heed_gradients *heed_params_gradients(heed_params *ps);
 HEED_API heed_gradients *heed_gradients_new(heed_params *ps);
 HEED_API void heed_gradients_free(heed_gradients *g);
 HEED_API void heed_gradients_zero(heed_gradients *g);
-/* g += other, in order of parameters. False, with nothing changed, when the sets differ, one of them is
- * incomplete, or memory for parameters new to g is short. */
+/* g += other, in order of parameters. False, with nothing changed, when the sets differ, one of
+ * them is incomplete, or memory for parameters new to g is short. */
 HEED_API bool heed_gradients_add(heed_gradients *g, const heed_gradients *other);
-/* The parameter's gradient, row-major in the set's dtype, to read or write; NULL for a frozen one or a
- * buffer. The address holds until the next sweep, zero or step: ask again then. */
+/* The parameter's gradient, row-major in the set's dtype, to read or write; NULL for a frozen
+ * one or a buffer. The address holds until the next sweep, zero or step: ask again then. */
 HEED_API void *heed_gradients_of(const heed_gradients *g, const heed_parameter *p);
 /* sqrt(sum of all squares), in f64 and in a fixed order. */
 HEED_API double heed_gradients_norm(const heed_gradients *g);
 HEED_API void heed_gradients_scale(heed_gradients *g, double factor);
-/* False once a sweep that failed has left them half done; only heed_gradients_zero mends that. */
+/* False once a sweep that failed has left them half done; only heed_gradients_zero mends that.
+ */
 HEED_API bool heed_gradients_complete(const heed_gradients *g);
 
 /* ---- files: safetensors, as PyTorch and NumPy users open them ---- */
 
-/* Writes every parameter and buffer to path (temporary name, sync, rename) with notes as metadata:
- * key, value, key, value, ..., NULL; notes may be NULL. */
+/* Writes every parameter and buffer to path (temporary name, sync, rename) with notes as
+ * metadata: key, value, key, value, ..., NULL; notes may be NULL. */
 HEED_API bool heed_params_save(heed_params *ps, const char *path, const char *const *notes);
-/* Reads every parameter from path; names, shapes and dtypes must match exactly. On error no value in the
- * set has changed, and the set's error names the file, the parameter, and what was expected and found. */
+/* Reads every parameter from path; names, shapes and dtypes must match exactly. On error no
+ * value in the set has changed, and the set's error names the file, the parameter, and what was
+ * expected and found. */
 HEED_API bool heed_params_load(heed_params *ps, const char *path);
 
 /* A set of named arrays and notes to be written as one file, or read from one. */
@@ -107,40 +115,48 @@ typedef struct heed_entry {
     const void *data;
 } heed_entry;
 HEED_API heed_archive *heed_archive_new(const heed_allocator *allocator);
-HEED_API heed_archive *heed_archive_open(const char *path, const heed_allocator *allocator, char *error,
-                                         size_t error_size);
+HEED_API heed_archive *heed_archive_open(const char *path, const heed_allocator *allocator,
+                                         char *error, size_t error_size);
 HEED_API void heed_archive_free(heed_archive *archive);
-/* data is borrowed until the archive is saved; name and note are copied. The first failure sticks: later
- * additions do nothing and the archive is not saved. What was opened may be added to and saved too. */
+/* data is borrowed until the archive is saved; name and note are copied. The first failure
+ * sticks: later additions do nothing and the archive is not saved. What was opened may be added
+ * to and saved too. */
 HEED_API bool heed_archive_add(heed_archive *archive, const char *name, heed_dtype dtype,
                                heed_shape shape, const void *data);
 HEED_API bool heed_archive_note(heed_archive *archive, const char *key, const char *value);
-HEED_API bool heed_archive_add_params(heed_archive *archive, const char *prefix, heed_params *ps);
+HEED_API bool heed_archive_add_params(heed_archive *archive, const char *prefix,
+                                      heed_params *ps);
 HEED_API bool heed_archive_save(heed_archive *archive, const char *path);
 HEED_API const char *heed_archive_error(const heed_archive *archive);
-/* NULL if there is none of that name, or if it is of a dtype heed does not read (f16, ...), which
- * heed_archive_error then says; i64 is given as i32 where every number fits. */
+/* NULL if there is none of that name, or if it is of a dtype heed does not read (f16, ...),
+ * which heed_archive_error then says; i64 is given as i32 where every number fits. */
 HEED_API const heed_entry *heed_archive_find(const heed_archive *archive, const char *name);
-HEED_API const char *heed_archive_note_of(const heed_archive *archive, const char *key); /* or NULL */
-/* Copies "prefix" + name of every parameter into ps, all or nothing, as strictly as heed_params_load; what
- * lies outside the prefix is left aside. The sentence of a failure is the archive's error and the set's. */
-HEED_API bool heed_archive_get_params(heed_archive *archive, const char *prefix, heed_params *ps);
+/* or NULL */
+HEED_API const char *heed_archive_note_of(const heed_archive *archive, const char *key);
+/* Copies "prefix" + name of every parameter into ps, all or nothing, as strictly as
+ * heed_params_load; what lies outside the prefix is left aside. The sentence of a failure is
+ * the archive's error and the set's. */
+HEED_API bool heed_archive_get_params(heed_archive *archive, const char *prefix,
+                                      heed_params *ps);
 
 /* ---- state: what a model carries from call to call (caches, recurrent state) ---- */
 
-/* A growing array whose only changes are append and assign. Values on tapes that view it stay valid until
- * the state is cleared, assigned or freed. */
+/* A growing array whose only changes are append and assign. Values on tapes that view it stay
+ * valid until the state is cleared, assigned or freed. */
 typedef struct heed_state heed_state;
 HEED_API heed_state *heed_state_new(const heed_allocator *allocator);
 HEED_API void heed_state_free(heed_state *state);
 HEED_API void heed_state_clear(heed_state *state);
-/* Appends x along axis and returns all that is held so far as a view. Room for `capacity` positions along
- * the axis is made at first; going beyond it is an error. Not differentiable. */
-HEED_API heed_tensor *heed_state_append(heed_tape *t, heed_state *state, heed_tensor *x, int axis,
-                                        int64_t capacity);
+/* Appends x along axis and returns all that is held so far as a view. Room for `capacity`
+ * positions along the axis is made at first; going beyond it is an error. Not differentiable.
+ */
+HEED_API heed_tensor *heed_state_append(heed_tape *t, heed_state *state, heed_tensor *x,
+                                        int axis, int64_t capacity);
 HEED_API bool heed_state_assign(heed_tape *t, heed_state *state, heed_tensor *x);
-HEED_API heed_tensor *heed_state_value(heed_tape *t, heed_state *state); /* NULL and an error if empty */
-HEED_API int64_t heed_state_length(const heed_state *state); /* positions along the appended axis */
+/* NULL and an error if empty */
+HEED_API heed_tensor *heed_state_value(heed_tape *t, heed_state *state);
+/* positions along the appended axis */
+HEED_API int64_t heed_state_length(const heed_state *state);
 
 #ifdef __cplusplus
 }

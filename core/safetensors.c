@@ -1,5 +1,5 @@
-/* The safetensors reader. Every number of the header is checked before it is used, in the type in which
- * it is used. Knows file.h, json.h and text.h. */
+/* The safetensors reader. Every number of the header is checked before it is used, in the type
+ * in which it is used. Knows file.h, json.h and text.h. */
 #include "safetensors.h"
 
 #include "file.h"
@@ -93,7 +93,8 @@ static bool read_numbers(reading *r, const char *what, int most, int64_t *number
     return true;
 }
 
-/* Dtype, shape and place of one tensor are read; do they belong together and into the buffer? */
+/* Dtype, shape and place of one tensor are read; do they belong together and into the buffer?
+ */
 static bool check_entry(reading *r, heed__safetensors_entry *entry, const int64_t range[2])
 {
     size_t bytes;
@@ -183,8 +184,8 @@ static bool read_header(reading *r)
     return heed__json_next(&r->json) == HEED__JSON_DONE;
 }
 
-/* Where the data of both begin, then where they end: so an empty tensor comes before the one that starts
- * at the same place. */
+/* Where the data of both begin, then where they end: so an empty tensor comes before the one
+ * that starts at the same place. */
 static int by_place(const void *left, const void *right)
 {
     const heed__safetensors_entry *a = left, *b = right;

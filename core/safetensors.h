@@ -1,12 +1,13 @@
-/* The room of the safetensors format: eight bytes of header length, a JSON header, one buffer of
- * numbers. It knows file.h, json.h and text.h; it does not know tensors, so a reader copies what it
- * wants out of an entry.
+/* The room of the safetensors format: eight bytes of header length, a JSON header, one buffer
+ * of numbers. It knows file.h, json.h and text.h; it does not know tensors, so a reader copies
+ * what it wants out of an entry.
  *
- * The reader takes what the format allows and nothing more. Beyond the reference implementation it
- * refuses a header that does not begin with '{', a key that occurs twice, numbers not in plain form,
- * more than eight axes, more than a million tensors, names of 0 or more than 4,096 bytes, NUL bytes in
- * names or metadata, and BOOL bytes other than 0 and 1. A refusal names file, tensor and reason, and no
- * part of a refused file is returned. Numbers are little-endian in the file and are not converted. */
+ * The reader takes what the format allows and nothing more. Beyond the reference implementation
+ * it refuses a header that does not begin with '{', a key that occurs twice, numbers not in
+ * plain form, more than eight axes, more than a million tensors, names of 0 or more than 4,096
+ * bytes, NUL bytes in names or metadata, and BOOL bytes other than 0 and 1. A refusal names
+ * file, tensor and reason, and no part of a refused file is returned. Numbers are little-endian
+ * in the file and are not converted. */
 #ifndef HEED_SAFETENSORS_H
 #define HEED_SAFETENSORS_H
 
@@ -91,16 +92,17 @@ const char *heed__safetensors_metadata(const heed__safetensors *file, const char
 
 void heed__safetensors_close(heed__safetensors *file);
 
-/* Writes a file in one step (see file.h), byte for byte as Python's save_file does: tensors by dtype
- * from the last to the first and then by name, compact JSON, a header padded with blanks to a multiple
- * of 8. Metadata, whose order Python leaves to chance, goes by key. Names must differ. */
+/* Writes a file in one step (see file.h), byte for byte as Python's save_file does: tensors by
+ * dtype from the last to the first and then by name, compact JSON, a header padded with blanks
+ * to a multiple of 8. Metadata, whose order Python leaves to chance, goes by key. Names must
+ * differ. */
 bool heed__safetensors_write(const char *path, const heed__safetensors_entry *entries,
                              size_t count, const heed__safetensors_pair *metadata,
                              size_t metadata_count, const heed_allocator *allocator,
                              char *error, size_t error_size);
 
-/* *bytes = what a tensor of that dtype and shape occupies. False, with the reason in *why, if that does
- * not fit in memory, is no whole number of bytes, or an extent is negative. */
+/* *bytes = what a tensor of that dtype and shape occupies. False, with the reason in *why, if
+ * that does not fit in memory, is no whole number of bytes, or an extent is negative. */
 bool heed__safetensors_extent(heed__safetensors_dtype dtype, int ndim, const int64_t *shape,
                               size_t *bytes, const char **why);
 

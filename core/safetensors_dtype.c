@@ -49,8 +49,8 @@ bool heed__safetensors_extent(heed__safetensors_dtype dtype, int ndim, const int
             *why = "an extent is negative";
             return false;
         }
-        /* An empty tensor's other extents must multiply to something sane too: strides are made of
-         * them. */
+        /* An empty tensor's other extents must multiply to something sane too: strides are made
+         * of them. */
         if (shape[i] == 0) {
             empty = true;
         } else if ((uint64_t)shape[i] > SIZE_MAX ||

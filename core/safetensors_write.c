@@ -56,8 +56,9 @@ static bool check_entry(const writing *w, heed__safetensors_entry *entry)
     return true;
 }
 
-/* Refuses what the reader would refuse, so that no file is written that cannot be read back. Names are
- * unique over all dtypes, which the order of writing does not show: they are compared by themselves. */
+/* Refuses what the reader would refuse, so that no file is written that cannot be read back.
+ * Names are unique over all dtypes, which the order of writing does not show: they are compared
+ * by themselves. */
 static bool check(writing *w)
 {
     for (size_t i = 0; i < w->count; i++) {

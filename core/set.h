@@ -5,7 +5,7 @@
 
 #include "params.h"
 
-#define HEED__SCOPES 32
+#define HEED__SCOPES       32
 #define HEED__CHUNK_HEADER ((sizeof(heed__chunk) + 63) / 64 * 64)
 
 typedef struct heed__chunk {

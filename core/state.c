@@ -1,5 +1,5 @@
-/* What a model carries from call to call: an array that grows by appending along one axis, or is replaced
- * as a whole. Reads are views of the state's own memory. */
+/* What a model carries from call to call: an array that grows by appending along one axis, or
+ * is replaced as a whole. Reads are views of the state's own memory. */
 #include "engine.h"
 #include "memory.h"
 
@@ -55,7 +55,8 @@ int64_t heed_state_length(const heed_state *s)
     return s && s->data ? s->shape.size[s->axis] : 0;
 }
 
-static bool make_room(heed_tape *t, heed_state *s, const heed_tensor *x, int axis, int64_t capacity)
+static bool make_room(heed_tape *t, heed_state *s, const heed_tensor *x, int axis,
+                      int64_t capacity)
 {
     heed_shape whole = heed_shape_of(x);
     int64_t size;
@@ -104,7 +105,8 @@ static void copy_values(const heed_tensor *x, heed_tensor *y)
     heed_op_contiguous.run(&(heed_call){ .op = &heed_op_contiguous, .n = 1, .x = &operand }, y);
 }
 
-heed_tensor *heed_state_append(heed_tape *t, heed_state *s, heed_tensor *x, int axis, int64_t capacity)
+heed_tensor *heed_state_append(heed_tape *t, heed_state *s, heed_tensor *x, int axis,
+                               int64_t capacity)
 {
     if (!t || t->failed)
         return NULL;
@@ -127,8 +129,9 @@ heed_tensor *heed_state_append(heed_tape *t, heed_state *s, heed_tensor *x, int 
     if (!fits)
         return heed_fail(t, "state: the value's shape or dtype is not that of what is held");
     if (more > s->capacity - held)
-        return heed_fail(t, "state: %" PRId64 " more positions do not fit: %" PRId64 " of %" PRId64
-                            " are taken",
+        return heed_fail(t,
+                         "state: %" PRId64 " more positions do not fit: %" PRId64 " of %" PRId64
+                         " are taken",
                          more, held, s->capacity);
     heed_tensor *place = view(t, s, held, more);
     if (!place)

@@ -1,5 +1,5 @@
-/* The tape: its life, settings, first error, scopes and random streams, marks and rewinds. It knows the
- * type of a record and no particular op. */
+/* The tape: its life, settings, first error, scopes and random streams, marks and rewinds. It
+ * knows the type of a record and no particular op. */
 #include "engine.h"
 #include "memory.h"
 #include "random.h"
@@ -183,8 +183,11 @@ void heed_scope(heed_tape *t, const char *name)
             return;
         }
         char *copy = memcpy(child + 1, name, length);
-        *child = (heed__scope){ .parent = t->scope, .name = copy, .path = path,
-                                .sibling = t->scope->first_child, .serial = ++t->scope_count };
+        *child = (heed__scope){ .parent = t->scope,
+                                .name = copy,
+                                .path = path,
+                                .sibling = t->scope->first_child,
+                                .serial = ++t->scope_count };
         t->scope->first_child = child;
     }
     t->scope = child;
@@ -236,7 +239,8 @@ heed_position heed_mark(heed_tape *t)
     };
 }
 
-/* Cuts the scopes made after the first `count` out of the tree: children are listed newest first. */
+/* Cuts the scopes made after the first `count` out of the tree: children are listed newest
+ * first. */
 static void forget_scopes(heed_tape *t, size_t count)
 {
     t->scope_count = count;

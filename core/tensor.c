@@ -1,4 +1,5 @@
-/* Shapes, strides, element access and printing: what can be known of a tensor without computing. */
+/* Shapes, strides, element access and printing: what can be known of a tensor without
+ * computing. */
 #include "engine.h"
 #include "kernels/kernels.h"
 
@@ -7,11 +8,12 @@
 #include <string.h>
 
 #define QUOTE_(x) #x
-#define QUOTE(x) QUOTE_(x)
+#define QUOTE(x)  QUOTE_(x)
 
 const char *heed_version(void)
 {
-    return QUOTE(HEED_VERSION_MAJOR) "." QUOTE(HEED_VERSION_MINOR) "." QUOTE(HEED_VERSION_PATCH);
+    return QUOTE(HEED_VERSION_MAJOR) "." QUOTE(HEED_VERSION_MINOR) "." QUOTE(
+        HEED_VERSION_PATCH);
 }
 
 int heed_threads(void)
@@ -100,9 +102,9 @@ char *heed_shape_text(const heed_shape *shape, char *text, size_t size)
         return text;
     text[0] = '\0';
     for (int i = 0; i <= shape->ndim && at < size; i++) {
-        int wrote = i < shape->ndim
-                        ? snprintf(text + at, size - at, "%s%" PRId64, i ? "," : "[", shape->size[i])
-                        : snprintf(text + at, size - at, "%s]", i ? "" : "[");
+        int wrote = i < shape->ndim ? snprintf(text + at, size - at, "%s%" PRId64,
+                                               i ? "," : "[", shape->size[i])
+                                    : snprintf(text + at, size - at, "%s]", i ? "" : "[");
         at += wrote > 0 ? (size_t)wrote : 0;
     }
     return text;
@@ -223,5 +225,6 @@ void heed_print(const heed_tensor *x, FILE *file)
     char text[160];
     heed_shape shape = heed_shape_of(x);
     print_axis(x, 0, 0, file);
-    fprintf(file, "  %s %s\n", heed_dtype_name(x->dtype), heed_shape_text(&shape, text, sizeof text));
+    fprintf(file, "  %s %s\n", heed_dtype_name(x->dtype),
+            heed_shape_text(&shape, text, sizeof text));
 }

@@ -1,5 +1,6 @@
-/* The room of bytes that mean something to a reader: a growable text, error sentences, UTF-8. It knows
- * memory.h and libc; files, JSON and formats are built on it and it knows none of them. */
+/* The room of bytes that mean something to a reader: a growable text, error sentences, UTF-8.
+ * It knows memory.h and libc; files, JSON and formats are built on it and it knows none of
+ * them. */
 #ifndef HEED_TEXT_H
 #define HEED_TEXT_H
 
@@ -12,8 +13,9 @@
 #endif
 
 /* A text that grows at its end. Start with { .allocator = a } (NULL is libc). The first failed
- * allocation sticks: later additions do nothing, and one look at `failed` after the last one is enough.
- * Text always ends in a NUL that `size` does not count, unless nothing was ever added. */
+ * allocation sticks: later additions do nothing, and one look at `failed` after the last one is
+ * enough. Text always ends in a NUL that `size` does not count, unless nothing was ever added.
+ */
 typedef struct heed__text {
     char *bytes;
     size_t size, capacity;
@@ -27,25 +29,28 @@ void heed__text_print(heed__text *text, const char *format, ...) HEED__PRINTS(2,
 void heed__text_clear(heed__text *text); /* size 0, memory kept, failure forgotten */
 void heed__text_free(heed__text *text);
 
-/* Writes a sentence into a caller's buffer (NULL or size 0: nowhere), cut at a whole character if it is
- * too long. Returns false, so that a function can fail and say why in one statement. */
+/* Writes a sentence into a caller's buffer (NULL or size 0: nowhere), cut at a whole character
+ * if it is too long. Returns false, so that a function can fail and say why in one statement.
+ */
 bool heed__say(char *error, size_t error_size, const char *format, ...) HEED__PRINTS(3, 4);
 
-/* A name from a file made fit for a message: 'name' in single quotes, bytes that could drive a terminal
- * or are not UTF-8 as \xNN, cut after 64 bytes with "...". */
+/* A name from a file made fit for a message: 'name' in single quotes, bytes that could drive a
+ * terminal or are not UTF-8 as \xNN, cut after 64 bytes with "...". */
 typedef struct heed__quoted {
     char text[280];
 } heed__quoted;
 heed__quoted heed__quote(const char *bytes, size_t size);
 
-/* The code point at the start of `bytes`, its length into *length; -1, with *length = 1, where there is
- * no well-formed UTF-8 character: overlong forms, surrogates and values above 10FFFF included. */
+/* The code point at the start of `bytes`, its length into *length; -1, with *length = 1, where
+ * there is no well-formed UTF-8 character: overlong forms, surrogates and values above 10FFFF
+ * included. */
 int32_t heed__utf8_decode(const void *bytes, size_t size, size_t *length);
 
 /* Writes the code point's 1 to 4 bytes and returns how many. */
 size_t heed__utf8_encode(uint32_t code_point, char bytes[4]);
 
-/* Whether all of it is well-formed; if not, *bad (may be NULL) is the offset of the first bad byte. */
+/* Whether all of it is well-formed; if not, *bad (may be NULL) is the offset of the first bad
+ * byte. */
 bool heed__utf8_valid(const void *bytes, size_t size, size_t *bad);
 
 #endif

@@ -1,7 +1,8 @@
 /* The residual block: attention, then feed-forward, each with its norm before or after. */
 #include "nn.h"
 
-void heed_block_init(heed_block *m, heed_params *ps, const char *name, int64_t width, heed_block_options options)
+void heed_block_init(heed_block *m, heed_params *ps, const char *name, int64_t width,
+                     heed_block_options options)
 {
     m->place = options.place;
     heed_params_scope(ps, name);
@@ -12,7 +13,8 @@ void heed_block_init(heed_block *m, heed_params *ps, const char *name, int64_t w
     heed_params_scope_end(ps);
 }
 
-static heed_tensor *attend(heed_tape *t, const heed_block *m, heed_tensor *x, heed_tensor *mask, heed_cache *cache)
+static heed_tensor *attend(heed_tape *t, const heed_block *m, heed_tensor *x, heed_tensor *mask,
+                           heed_cache *cache)
 {
     heed_scope(t, "attention");
     heed_tensor *y = heed_self_attention_forward(t, &m->attention, x, mask, cache);
@@ -28,8 +30,8 @@ static heed_tensor *feed(heed_tape *t, const heed_block *m, heed_tensor *x)
     return y;
 }
 
-heed_tensor *heed_block_forward(heed_tape *t, const heed_block *m, heed_tensor *x, heed_tensor *mask,
-                                heed_cache *cache)
+heed_tensor *heed_block_forward(heed_tape *t, const heed_block *m, heed_tensor *x,
+                                heed_tensor *mask, heed_cache *cache)
 {
     heed_position start = heed_mark(t);
     if (m->place == HEED_PRE_NORM) {

@@ -20,23 +20,25 @@ heed_tensor *heed_activate(heed_tape *t, heed_activation activation, heed_tensor
     return heed_fail(t, "activate: there is no activation %d", (int)activation);
 }
 
-void heed_feedforward_init(heed_feedforward *m, heed_params *ps, const char *name, int64_t width,
-                           heed_feedforward_options options)
+void heed_feedforward_init(heed_feedforward *m, heed_params *ps, const char *name,
+                           int64_t width, heed_feedforward_options options)
 {
     int64_t hidden = options.hidden > 0 ? options.hidden : 4 * width;
     *m = (heed_feedforward){ .activation = options.activation, .dropout = options.dropout };
     heed_params_scope(ps, name);
-    heed_linear_init(&m->up, ps, "up", width, hidden,
-                     (heed_linear_options){ options.bias, options.init, options.layers, options.random });
+    heed_linear_init(
+        &m->up, ps, "up", width, hidden,
+        (heed_linear_options){ options.bias, options.init, options.layers, options.random });
     heed_linear_init(&m->down, ps, "down", hidden, width,
-                     (heed_linear_options){ options.bias, options.output_init, options.layers, options.random });
+                     (heed_linear_options){ options.bias, options.output_init, options.layers,
+                                            options.random });
     heed_params_scope_end(ps);
 }
 
 heed_tensor *heed_feedforward_forward(heed_tape *t, const heed_feedforward *m, heed_tensor *x)
 {
-    heed_tensor *hidden = heed_linear_forward(t, &m->up, x);      /* [..., 4 C] */
+    heed_tensor *hidden = heed_linear_forward(t, &m->up, x); /* [..., 4 C] */
     heed_tensor *active = heed_activate(t, m->activation, hidden);
-    heed_tensor *y = heed_linear_forward(t, &m->down, active);    /* [..., C] */
+    heed_tensor *y = heed_linear_forward(t, &m->down, active); /* [..., C] */
     return m->dropout > 0 ? heed_dropout(t, y, m->dropout) : y;
 }

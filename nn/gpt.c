@@ -1,4 +1,5 @@
-/* GPT: token and position embeddings, pre-norm blocks, a last norm, and logits against the token table. */
+/* GPT: token and position embeddings, pre-norm blocks, a last norm, and logits against the
+ * token table. */
 #include "nn.h"
 
 #include <stdio.h>
@@ -6,7 +7,8 @@
 static bool sound(heed_params *ps, const heed_gpt_options *o)
 {
     if (o->vocabulary < 1 || o->vocabulary > INT32_MAX)
-        heed_params_fail(ps, "vocabulary %lld is not in 1 .. 2147483647", (long long)o->vocabulary);
+        heed_params_fail(ps, "vocabulary %lld is not in 1 .. 2147483647",
+                         (long long)o->vocabulary);
     else if (o->context < 1 || o->context > INT32_MAX)
         heed_params_fail(ps, "context %lld is not in 1 .. 2147483647", (long long)o->context);
     else if (o->layers < 1 || o->layers > HEED_GPT_MAX_LAYERS)
@@ -16,7 +18,8 @@ static bool sound(heed_params *ps, const heed_gpt_options *o)
     else if (o->width < 1 || o->width > INT32_MAX)
         heed_params_fail(ps, "width %lld is not in 1 .. 2147483647", (long long)o->width);
     else if (o->width % o->heads != 0)
-        heed_params_fail(ps, "width %lld is not divisible by heads %d", (long long)o->width, o->heads);
+        heed_params_fail(ps, "width %lld is not divisible by heads %d", (long long)o->width,
+                         o->heads);
     else if (!(o->dropout >= 0 && o->dropout < 1))
         heed_params_fail(ps, "dropout %g is not in [0, 1)", o->dropout);
     return heed_params_error(ps) == NULL;
@@ -30,11 +33,21 @@ void heed_gpt_init(heed_gpt *m, heed_params *ps, heed_gpt_options o)
     heed_norm_options norm = { .kind = o.norm, .bias = o.bias };
     heed_block_options block = {
         .norm = norm,
-        .attention = { .heads = o.heads, .causality = HEED_CAUSAL_TOP_LEFT, .bias = o.bias,
-                       .attention_dropout = o.dropout, .dropout = o.dropout, .init = HEED_INIT_GPT2,
-                       .output_init = HEED_INIT_GPT2_RESIDUAL, .layers = o.layers, .random = o.random },
-        .feedforward = { .activation = o.activation, .bias = o.bias, .dropout = o.dropout,
-                         .init = HEED_INIT_GPT2, .output_init = HEED_INIT_GPT2_RESIDUAL, .layers = o.layers,
+        .attention = { .heads = o.heads,
+                       .causality = HEED_CAUSAL_TOP_LEFT,
+                       .bias = o.bias,
+                       .attention_dropout = o.dropout,
+                       .dropout = o.dropout,
+                       .init = HEED_INIT_GPT2,
+                       .output_init = HEED_INIT_GPT2_RESIDUAL,
+                       .layers = o.layers,
+                       .random = o.random },
+        .feedforward = { .activation = o.activation,
+                         .bias = o.bias,
+                         .dropout = o.dropout,
+                         .init = HEED_INIT_GPT2,
+                         .output_init = HEED_INIT_GPT2_RESIDUAL,
+                         .layers = o.layers,
                          .random = o.random },
     };
     heed_embedding_init(&m->tokens, ps, "tokens", o.vocabulary, o.width, 0.02, o.random);
@@ -54,15 +67,16 @@ static heed_tensor *embed(heed_tape *t, const heed_gpt *m, heed_tensor *ids, int
 {
     int64_t count = ids->shape[1];
     heed_tensor *x = heed_embedding_forward(t, &m->tokens, ids); /* [B, T, C] */
-    heed_tensor *places =
-        m->options.sinusoidal
-            ? heed_sinusoidal_positions(t, past, count, m->options.width)
-            : heed_slice(t, heed_use(t, m->positions.weight), 0, past, past + count, 1); /* [T, C] */
+    heed_tensor *places = m->options.sinusoidal
+                              ? heed_sinusoidal_positions(t, past, count, m->options.width)
+                              : heed_slice(t, heed_use(t, m->positions.weight), 0, past,
+                                           past + count, 1); /* [T, C] */
     x = heed_add(t, x, places);
     return m->options.dropout > 0 ? heed_dropout(t, x, m->options.dropout) : x;
 }
 
-heed_tensor *heed_gpt_forward(heed_tape *t, const heed_gpt *m, heed_tensor *ids, heed_cache *caches)
+heed_tensor *heed_gpt_forward(heed_tape *t, const heed_gpt *m, heed_tensor *ids,
+                              heed_cache *caches)
 {
     if (!t || heed_error(t))
         return NULL;
@@ -71,7 +85,8 @@ heed_tensor *heed_gpt_forward(heed_tape *t, const heed_gpt *m, heed_tensor *ids,
     int64_t past = caches ? heed_cache_length(&caches[0]) : 0;
     if (ids->shape[1] > m->options.context - past)
         return heed_fail(t, "gpt: %lld positions after %lld do not fit the context of %lld",
-                         (long long)ids->shape[1], (long long)past, (long long)m->options.context);
+                         (long long)ids->shape[1], (long long)past,
+                         (long long)m->options.context);
     heed_position start = heed_mark(t);
     heed_tensor *x = embed(t, m, ids, past);
     heed_scope(t, "blocks");
@@ -87,7 +102,8 @@ heed_tensor *heed_gpt_forward(heed_tape *t, const heed_gpt *m, heed_tensor *ids,
     return heed_return(t, start, heed_embedding_logits(t, &m->tokens, x)); /* [B, T, V] */
 }
 
-heed_tensor *heed_gpt_loss(heed_tape *t, const heed_gpt *m, heed_tensor *ids, heed_tensor *targets)
+heed_tensor *heed_gpt_loss(heed_tape *t, const heed_gpt *m, heed_tensor *ids,
+                           heed_tensor *targets)
 {
     heed_tensor *logits = heed_gpt_forward(t, m, ids, NULL);
     return heed_cross_entropy(t, logits, targets, NULL);
@@ -96,7 +112,8 @@ heed_tensor *heed_gpt_loss(heed_tape *t, const heed_gpt *m, heed_tensor *ids, he
 static bool add_product(int64_t *total, int64_t a, int64_t b)
 {
     int64_t product;
-    return !__builtin_mul_overflow(a, b, &product) && !__builtin_add_overflow(*total, product, total);
+    return !__builtin_mul_overflow(a, b, &product) &&
+           !__builtin_add_overflow(*total, product, total);
 }
 
 int64_t heed_gpt_count(const heed_gpt_options *o)
@@ -105,10 +122,11 @@ int64_t heed_gpt_count(const heed_gpt_options *o)
     int64_t norm = c * (1 + (o->bias && o->norm == HEED_LAYERNORM));
     if (c < 1 || c > INT32_MAX)
         return -1;
-    bool fits = add_product(&total, o->vocabulary, c) && add_product(&total, o->sinusoidal ? 0 : o->context, c) &&
+    bool fits = add_product(&total, o->vocabulary, c) &&
+                add_product(&total, o->sinusoidal ? 0 : o->context, c) &&
                 add_product(&block, 12 * c, c) && add_product(&block, 2, norm) &&
-                add_product(&block, o->bias ? 9 : 0, c) && add_product(&total, o->layers, block) &&
-                add_product(&total, 1, norm);
+                add_product(&block, o->bias ? 9 : 0, c) &&
+                add_product(&total, o->layers, block) && add_product(&total, 1, norm);
     return fits ? total : -1;
 }
 
@@ -117,11 +135,15 @@ int64_t heed_gpt_memory(const heed_gpt_options *o, int64_t batch)
     int64_t scalars = heed_gpt_count(o), positions, per_position = 0, total = 0;
     if (scalars < 0 || __builtin_mul_overflow(batch, o->context, &positions))
         return -1;
-    /* Weights, gradients, two moments; per position the values kept for the sweep (some 20 widths a layer)
-     * and the logits with their gradient, and a fifth more for what comes and goes. */
-    bool fits = add_product(&total, scalars, 4) && add_product(&per_position, 20 * o->width, o->layers) &&
-                add_product(&per_position, 10, o->width) && add_product(&per_position, 2, o->vocabulary) &&
-                add_product(&total, per_position, positions) && add_product(&total, total / 5, 1) &&
+    /* Weights, gradients, two moments; per position the values kept for the sweep (some 20
+     * widths a layer) and the logits with their gradient, and a fifth more for what comes and
+     * goes. */
+    bool fits = add_product(&total, scalars, 4) &&
+                add_product(&per_position, 20 * o->width, o->layers) &&
+                add_product(&per_position, 10, o->width) &&
+                add_product(&per_position, 2, o->vocabulary) &&
+                add_product(&total, per_position, positions) &&
+                add_product(&total, total / 5, 1) &&
                 !__builtin_mul_overflow(total, (int64_t)sizeof(float), &total);
     return fits ? total : -1;
 }

@@ -1,5 +1,5 @@
-/* Initial values of parameters. Draws come one after another from the caller's heed_random, so a model's
- * start is a function of seed and stream. */
+/* Initial values of parameters. Draws come one after another from the caller's heed_random, so
+ * a model's start is a function of seed and stream. */
 #include "nn.h"
 
 #include <math.h>
@@ -32,7 +32,8 @@ void heed_init_constant(heed_parameter *p, double value)
 
 void heed_init_xavier(heed_parameter *p, int64_t fan_in, int64_t fan_out, heed_random *r)
 {
-    double bound = sqrt(6.0 / (double)(fan_in + fan_out)); /* a uniform's variance is bound^2/3 */
+    double bound =
+        sqrt(6.0 / (double)(fan_in + fan_out)); /* a uniform's variance is bound^2/3 */
     heed_init_uniform(p, -bound, bound, r);
 }
 

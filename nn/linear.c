@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-void heed_linear_init(heed_linear_module *m, heed_params *ps, const char *name, int64_t in, int64_t out,
-                      heed_linear_options options)
+void heed_linear_init(heed_linear_module *m, heed_params *ps, const char *name, int64_t in,
+                      int64_t out, heed_linear_options options)
 {
     *m = (heed_linear_module){ 0 };
     heed_params_scope(ps, name);
@@ -23,7 +23,9 @@ void heed_linear_init(heed_linear_module *m, heed_params *ps, const char *name, 
         heed_init_normal(m->weight, 0.02, options.random);
         break;
     case HEED_INIT_GPT2_RESIDUAL:
-        heed_init_normal(m->weight, 0.02 / sqrt(2.0 * (options.layers > 0 ? options.layers : 1)), options.random);
+        heed_init_normal(m->weight,
+                         0.02 / sqrt(2.0 * (options.layers > 0 ? options.layers : 1)),
+                         options.random);
         break;
     }
 }

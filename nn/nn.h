@@ -1,13 +1,15 @@
-/* Modules: plain structs that hold parameters, an init that registers them under a dotted path, and a
- * forward that composes ops. Nothing to free, no base type: a module of yours cannot be told from these.
+/* Modules: plain structs that hold parameters, an init that registers them under a dotted path,
+ * and a forward that composes ops. Nothing to free, no base type: a module of yours cannot be
+ * told from these.
  *
  *     heed_params *ps = heed_params_new(HEED_F32, NULL);
  *     heed_random r = { .seed = 1337 };
  *     heed_linear_module layer;
- *     heed_linear_init(&layer, ps, "out", 64, 10, (heed_linear_options){ .bias = true, .random = &r });
+ *     heed_linear_init(&layer, ps, "out", 64, 10, (heed_linear_options){ .bias = true, .random
+ *     = &r });
  *
- * An init on a failed set does nothing; heed_params_error says why. Shapes: B batch, T positions, S key
- * positions, C width, H heads, D head width, V vocabulary. */
+ * An init on a failed set does nothing; heed_params_error says why. Shapes: B batch, T
+ * positions, S key positions, C width, H heads, D head width, V vocabulary. */
 #ifndef HEED_NN_H
 #define HEED_NN_H
 
@@ -20,20 +22,23 @@ extern "C" {
 
 /* ---- initialisation ---- */
 
-/* Fills a parameter with independent draws; `r` moves on. fan_in, fan_out: of a weight [out, in]. */
+/* Fills a parameter with independent draws; `r` moves on. fan_in, fan_out: of a weight [out,
+ * in]. */
 HEED_API void heed_init_normal(heed_parameter *p, double deviation, heed_random *r);
 HEED_API void heed_init_uniform(heed_parameter *p, double low, double high, heed_random *r);
 HEED_API void heed_init_constant(heed_parameter *p, double value);
 /* Variance 2/(fan_in + fan_out), uniform: Glorot, Bengio 2010, equation 16. */
-HEED_API void heed_init_xavier(heed_parameter *p, int64_t fan_in, int64_t fan_out, heed_random *r);
+HEED_API void heed_init_xavier(heed_parameter *p, int64_t fan_in, int64_t fan_out,
+                               heed_random *r);
 /* Variance 2/fan_in, normal, for relu: He et al. 2015, equation 10. */
 HEED_API void heed_init_he(heed_parameter *p, int64_t fan_in, heed_random *r);
 
 typedef enum heed_init {
     HEED_INIT_XAVIER, /* default */
     HEED_INIT_HE,
-    HEED_INIT_GPT2,         /* normal, deviation 0.02 (Radford et al. 2019) */
-    HEED_INIT_GPT2_RESIDUAL /* normal, deviation 0.02/sqrt(2 layers): weights that end a residual branch */
+    HEED_INIT_GPT2, /* normal, deviation 0.02 (Radford et al. 2019) */
+    /* Normal, deviation 0.02/sqrt(2 layers): for weights that end a residual branch. */
+    HEED_INIT_GPT2_RESIDUAL
 } heed_init;
 
 /* ---- linear: y = x W^T + b ---- */
@@ -48,9 +53,10 @@ typedef struct heed_linear_module {
     heed_parameter *weight; /* [out, in], decays */
     heed_parameter *bias;   /* [out] or NULL */
 } heed_linear_module;
-HEED_API void heed_linear_init(heed_linear_module *m, heed_params *ps, const char *name, int64_t in,
-                               int64_t out, heed_linear_options options);
-HEED_API heed_tensor *heed_linear_forward(heed_tape *t, const heed_linear_module *m, heed_tensor *x);
+HEED_API void heed_linear_init(heed_linear_module *m, heed_params *ps, const char *name,
+                               int64_t in, int64_t out, heed_linear_options options);
+HEED_API heed_tensor *heed_linear_forward(heed_tape *t, const heed_linear_module *m,
+                                          heed_tensor *x);
 
 /* ---- embedding: rows of a table ---- */
 
@@ -59,11 +65,14 @@ typedef struct heed_embedding_module {
 } heed_embedding_module;
 /* Normal of the given deviation; r NULL leaves zeros. */
 HEED_API void heed_embedding_init(heed_embedding_module *m, heed_params *ps, const char *name,
-                                  int64_t vocabulary, int64_t width, double deviation, heed_random *r);
+                                  int64_t vocabulary, int64_t width, double deviation,
+                                  heed_random *r);
+/* [...] -> [..., C] */
 HEED_API heed_tensor *heed_embedding_forward(heed_tape *t, const heed_embedding_module *m,
-                                             heed_tensor *ids); /* [...] -> [..., C] */
+                                             heed_tensor *ids);
 /* Logits with the same table: x [..., C] -> [..., V] (Press, Wolf 2017). */
-HEED_API heed_tensor *heed_embedding_logits(heed_tape *t, const heed_embedding_module *m, heed_tensor *x);
+HEED_API heed_tensor *heed_embedding_logits(heed_tape *t, const heed_embedding_module *m,
+                                            heed_tensor *x);
 
 /* ---- norms, over the last axis ---- */
 
@@ -78,15 +87,18 @@ typedef struct heed_norm_module {
     heed_norm_kind kind;
     double epsilon;
 } heed_norm_module;
-HEED_API void heed_norm_init(heed_norm_module *m, heed_params *ps, const char *name, int64_t width,
-                             heed_norm_options options);
-HEED_API heed_tensor *heed_norm_forward(heed_tape *t, const heed_norm_module *m, heed_tensor *x);
+HEED_API void heed_norm_init(heed_norm_module *m, heed_params *ps, const char *name,
+                             int64_t width, heed_norm_options options);
+HEED_API heed_tensor *heed_norm_forward(heed_tape *t, const heed_norm_module *m,
+                                        heed_tensor *x);
 
 /* ---- positions ---- */
 
-/* PE[p, 2i] = sin(p/10000^(2i/C)), PE[p, 2i+1] = cos of the same (Vaswani et al. 2017, section 3.5), for
- * positions start .. start + count - 1: [count, C] in the tape's dtype, without gradient. */
-HEED_API heed_tensor *heed_sinusoidal_positions(heed_tape *t, int64_t start, int64_t count, int64_t width);
+/* PE[p, 2i] = sin(p/10000^(2i/C)), PE[p, 2i+1] = cos of the same (Vaswani et al. 2017, section
+ * 3.5), for positions start .. start + count - 1: [count, C] in the tape's dtype, without
+ * gradient. */
+HEED_API heed_tensor *heed_sinusoidal_positions(heed_tape *t, int64_t start, int64_t count,
+                                                int64_t width);
 
 /* ---- feed-forward: x W1^T + b1, activation, W2^T + b2 ---- */
 
@@ -114,9 +126,10 @@ typedef struct heed_feedforward {
     heed_activation activation;
     double dropout;
 } heed_feedforward;
-HEED_API void heed_feedforward_init(heed_feedforward *m, heed_params *ps, const char *name, int64_t width,
-                                    heed_feedforward_options options);
-HEED_API heed_tensor *heed_feedforward_forward(heed_tape *t, const heed_feedforward *m, heed_tensor *x);
+HEED_API void heed_feedforward_init(heed_feedforward *m, heed_params *ps, const char *name,
+                                    int64_t width, heed_feedforward_options options);
+HEED_API heed_tensor *heed_feedforward_forward(heed_tape *t, const heed_feedforward *m,
+                                               heed_tensor *x);
 
 /* ---- multi-head self-attention ---- */
 
@@ -144,17 +157,21 @@ typedef struct heed_cache {
     heed_state *k, *v; /* [B, H, S, D] */
     int64_t capacity;  /* positions */
 } heed_cache;
-HEED_API bool heed_cache_init(heed_cache *cache, int64_t capacity, const heed_allocator *allocator);
+HEED_API bool heed_cache_init(heed_cache *cache, int64_t capacity,
+                              const heed_allocator *allocator);
 HEED_API void heed_cache_clear(heed_cache *cache);
 HEED_API void heed_cache_free(heed_cache *cache);
 HEED_API int64_t heed_cache_length(const heed_cache *cache);
 
-HEED_API void heed_self_attention_init(heed_self_attention *m, heed_params *ps, const char *name,
-                                       int64_t width, heed_self_attention_options options);
-/* x [B, T, C] -> [B, T, C]. mask: bool, broadcastable to [B, H, T, S], true where a query may attend, or
- * NULL. cache: NULL, or x is the T positions after those it holds (evaluation only). */
+HEED_API void heed_self_attention_init(heed_self_attention *m, heed_params *ps,
+                                       const char *name, int64_t width,
+                                       heed_self_attention_options options);
+/* x [B, T, C] -> [B, T, C]. mask: bool, broadcastable to [B, H, T, S], true where a query may
+ * attend, or NULL. cache: NULL, or x is the T positions after those it holds (evaluation only).
+ */
 HEED_API heed_tensor *heed_self_attention_forward(heed_tape *t, const heed_self_attention *m,
-                                                  heed_tensor *x, heed_tensor *mask, heed_cache *cache);
+                                                  heed_tensor *x, heed_tensor *mask,
+                                                  heed_cache *cache);
 /* Padding: lengths[b] positions of each row are real: bool [B, 1, 1, S]. */
 HEED_API heed_tensor *heed_padding_mask(heed_tape *t, int64_t batch, int64_t positions,
                                         const int32_t *lengths);
@@ -202,18 +219,18 @@ typedef struct heed_gpt {
     heed_block blocks[HEED_GPT_MAX_LAYERS];
     heed_norm_module norm;
 } heed_gpt;
-/* Refuses sizes that do not fit in one sentence (heed_params_error): "width 130 is not divisible by heads
- * 4". */
+/* Refuses sizes that do not fit in one sentence (heed_params_error): "width 130 is not
+ * divisible by heads 4". */
 HEED_API void heed_gpt_init(heed_gpt *m, heed_params *ps, heed_gpt_options options);
-/* ids [B, T] -> logits [B, T, V]; T at most the context. caches: NULL, or `layers` of them, all of the same
- * length: ids are then the positions that follow. */
+/* ids [B, T] -> logits [B, T, V]; T at most the context. caches: NULL, or `layers` of them, all
+ * of the same length: ids are then the positions that follow. */
 HEED_API heed_tensor *heed_gpt_forward(heed_tape *t, const heed_gpt *m, heed_tensor *ids,
                                        heed_cache *caches);
 /* Mean cross-entropy of targets [B, T], nats per token. */
 HEED_API heed_tensor *heed_gpt_loss(heed_tape *t, const heed_gpt *m, heed_tensor *ids,
                                     heed_tensor *targets);
-/* Scalars of such a model, and bytes a training step needs at about most (parameters, gradients, two
- * moments, activations); for saying no before allocating. -1 on overflow. */
+/* Scalars of such a model, and bytes a training step needs at about most (parameters,
+ * gradients, two moments, activations); for saying no before allocating. -1 on overflow. */
 HEED_API int64_t heed_gpt_count(const heed_gpt_options *options);
 HEED_API int64_t heed_gpt_memory(const heed_gpt_options *options, int64_t batch);
 

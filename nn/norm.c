@@ -4,7 +4,8 @@
 void heed_norm_init(heed_norm_module *m, heed_params *ps, const char *name, int64_t width,
                     heed_norm_options options)
 {
-    *m = (heed_norm_module){ .kind = options.kind, .epsilon = options.epsilon > 0 ? options.epsilon : 1e-5 };
+    *m = (heed_norm_module){ .kind = options.kind,
+                             .epsilon = options.epsilon > 0 ? options.epsilon : 1e-5 };
     heed_params_scope(ps, name);
     m->weight = heed_parameter_new(ps, "weight", HEED_SHAPE(width), 0);
     if (options.bias && options.kind == HEED_LAYERNORM)

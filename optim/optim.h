@@ -1,11 +1,13 @@
-/* Optimizers, clipping and schedules. They know parameters and gradients, no module and no tape.
+/* Optimizers, clipping and schedules. They know parameters and gradients, no module and no
+ * tape.
  *
  *     heed_optimizer *o = heed_adamw_new(ps, (heed_adam_options){ .lr = 1e-3, .decay = 0.1 });
  *     ... heed_backward(t, loss) ...
  *     heed_clip_norm(g, 1.0);
  *     heed_optimizer_step(o, g);     // refuses incomplete gradients, then zeroes them
  *
- * A step walks long runs of parameters with equal flags; HEED_DECAY decides which ones decay. */
+ * A step walks long runs of parameters with equal flags; HEED_DECAY decides which ones decay.
+ */
 #ifndef HEED_OPTIM_H
 #define HEED_OPTIM_H
 
@@ -26,14 +28,14 @@ typedef struct heed_sgd_options {
 } heed_sgd_options;
 
 typedef struct heed_adam_options {
-    double lr;             /* 0: 1e-3 */
-    double beta1, beta2;   /* 0: 0.9, 0.999 (1 - 1e-12 .. are refused) */
-    double epsilon;        /* 0: 1e-8 */
+    double lr;           /* 0: 1e-3 */
+    double beta1, beta2; /* 0: 0.9, 0.999 (1 - 1e-12 .. are refused) */
+    double epsilon;      /* 0: 1e-8 */
     double decay;
 } heed_adam_options;
 
-/* v = momentum v + (1 - dampening) g;  w -= lr v.  NULL: out of memory or unsound options, which
- * heed_params_error(ps) names. */
+/* v = momentum v + (1 - dampening) g;  w -= lr v.  NULL: out of memory or unsound options,
+ * which heed_params_error(ps) names. */
 HEED_API heed_optimizer *heed_sgd_new(heed_params *ps, heed_sgd_options options);
 /* Kingma, Ba 2015, algorithm 1; decay is added to the gradient. */
 HEED_API heed_optimizer *heed_adam_new(heed_params *ps, heed_adam_options options);
@@ -44,18 +46,22 @@ HEED_API void heed_optimizer_free(heed_optimizer *o);
 HEED_API double heed_optimizer_rate(const heed_optimizer *o);
 HEED_API void heed_optimizer_set_rate(heed_optimizer *o, double lr);
 HEED_API int64_t heed_optimizer_steps(const heed_optimizer *o); /* taken so far */
-/* One update from g, which is then zeroed. False, with nothing changed, when g is incomplete (the sweep
- * failed), belongs to another set, or memory for moments is short; heed_optimizer_error says which. */
+/* One update from g, which is then zeroed. False, with nothing changed, when g is incomplete
+ * (the sweep failed), belongs to another set, or memory for moments is short;
+ * heed_optimizer_error says which. */
 HEED_API bool heed_optimizer_step(heed_optimizer *o, heed_gradients *g);
 HEED_API const char *heed_optimizer_error(const heed_optimizer *o);
 
-/* Moments and step count under "prefix..." names, to and from a file's entries: bit-exact resume. */
-HEED_API bool heed_optimizer_store(heed_optimizer *o, heed_archive *archive, const char *prefix);
-HEED_API bool heed_optimizer_restore(heed_optimizer *o, const heed_archive *archive, const char *prefix);
+/* Moments and step count under "prefix..." names, to and from a file's entries: bit-exact
+ * resume. */
+HEED_API bool heed_optimizer_store(heed_optimizer *o, heed_archive *archive,
+                                   const char *prefix);
+HEED_API bool heed_optimizer_restore(heed_optimizer *o, const heed_archive *archive,
+                                     const char *prefix);
 
-/* Scales g so that its global norm is at most limit (Pascanu et al. 2013); returns the norm before. A norm
- * that is not finite leaves g alone. limit <= 0: only the norm. As in PyTorch the factor is
- * limit/(norm + 1e-6), if below 1. */
+/* Scales g so that its global norm is at most limit (Pascanu et al. 2013); returns the norm
+ * before. A norm that is not finite leaves g alone. limit <= 0: only the norm. As in PyTorch
+ * the factor is limit/(norm + 1e-6), if below 1. */
 HEED_API double heed_clip_norm(heed_gradients *g, double limit);
 
 /* ---- schedules: the rate of step 0, 1, 2, ... ---- */
@@ -64,7 +70,8 @@ typedef enum heed_schedule_kind {
     HEED_CONSTANT,
     HEED_LINEAR, /* from lr down to min_lr at step `steps` */
     HEED_COSINE, /* the same along half a cosine (Loshchilov, Hutter 2017) */
-    HEED_NOAM    /* lr width^-1/2 min((s+1)^-1/2, (s+1) warmup^-3/2): Vaswani et al. 2017, equation 3 */
+    /* lr width^-1/2 min((s+1)^-1/2, (s+1) warmup^-3/2): Vaswani et al. 2017, equation 3. */
+    HEED_NOAM
 } heed_schedule_kind;
 typedef struct heed_schedule {
     heed_schedule_kind kind;

@@ -235,7 +235,8 @@ bool heed_optimizer_step(heed_optimizer *o, heed_gradients *g)
  *     note    prefix "rule"             "adam"
  *     note    prefix "steps"            steps taken
  *     note    prefix "steps." + name    those of a parameter that took another number
- *     tensor  prefix "m." + name        moments of each parameter that took any; "v." likewise */
+ *     tensor  prefix "m." + name        moments of each parameter that took any; "v." likewise
+ *     */
 
 static const char *join(heed__text *text, const char *prefix, const char *kind,
                         const char *name)

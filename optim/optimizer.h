@@ -20,7 +20,7 @@ heed_optimizer *heed__optimizer_new(heed_params *ps, const heed__rule *rule, int
                                     const kernel_update *constants);
 
 /* Whether x lies in [low, high); if not, the set's error says "name: what must ...". */
-bool heed__option_lies(heed_params *ps, const char *rule, const char *what, double x, double low,
-                       double high);
+bool heed__option_lies(heed_params *ps, const char *rule, const char *what, double x,
+                       double low, double high);
 
 #endif

@@ -1,5 +1,6 @@
-/* What several tests share: a folder of their own that is removed afterwards, the buffer for error
- * sentences, and the end of main. Everything is static inline, so that a test is one file and this. */
+/* What several tests share: a folder of their own that is removed afterwards, the buffer for
+ * error sentences, and the end of main. Everything is static inline, so that a test is one file
+ * and this. */
 #ifndef TESTS_SCRATCH_H
 #define TESTS_SCRATCH_H
 

@@ -1,6 +1,7 @@
-/* heed's GPT against an independent PyTorch model in f64: loss, every gradient, and the weights after
- * three AdamW steps with clipping, on stored numbers (tests/reference/make_gpt_reference.py). Per tensor
- * |a - b| <= 1e-9 |b| + 1e-12 in the Euclidean norm; in f32 the same weights agree to 1e-5. */
+/* heed's GPT against an independent PyTorch model in f64: loss, every gradient, and the weights
+ * after three AdamW steps with clipping, on stored numbers
+ * (tests/reference/make_gpt_reference.py). Per tensor |a - b| <= 1e-9 |b| + 1e-12 in the
+ * Euclidean norm; in f32 the same weights agree to 1e-5. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,8 +12,9 @@
 #include <heed/nn.h>
 #include <heed/optim.h>
 
-static const heed_gpt_options options = { .vocabulary = 7, .context = 5, .width = 8, .layers = 2, .heads = 2,
-                                          .bias = true };
+static const heed_gpt_options options = {
+    .vocabulary = 7, .context = 5, .width = 8, .layers = 2, .heads = 2, .bias = true
+};
 
 static heed_archive *open_reference(void)
 {
@@ -24,7 +26,8 @@ static heed_archive *open_reference(void)
     return archive;
 }
 
-static const heed_entry *entry_of(const heed_archive *archive, const char *prefix, const char *name)
+static const heed_entry *entry_of(const heed_archive *archive, const char *prefix,
+                                  const char *name)
 {
     char full[256];
     snprintf(full, sizeof full, "%s%s", prefix, name);
@@ -38,8 +41,8 @@ static double value_of(const void *data, heed_dtype dtype, int64_t i)
     return dtype == HEED_F64 ? ((const double *)data)[i] : (double)((const float *)data)[i];
 }
 
-static void compare(const char *what, const heed_parameter *p, const void *ours, const heed_entry *entry,
-                    double relative, double absolute)
+static void compare(const char *what, const heed_parameter *p, const void *ours,
+                    const heed_entry *entry, double relative, double absolute)
 {
     double difference = 0, size = 0;
     for (int64_t i = 0; i < p->size; i++) {
@@ -47,8 +50,9 @@ static void compare(const char *what, const heed_parameter *p, const void *ours,
         difference += d * d;
         size += b * b;
     }
-    ck_assert_msg(sqrt(difference) <= relative * sqrt(size) + absolute, "%s of %s: |a - b| = %.3e, |b| = %.3e", what,
-                  p->name, sqrt(difference), sqrt(size));
+    ck_assert_msg(sqrt(difference) <= relative * sqrt(size) + absolute,
+                  "%s of %s: |a - b| = %.3e, |b| = %.3e", what, p->name, sqrt(difference),
+                  sqrt(size));
 }
 
 static void load_start(heed_params *ps, const heed_archive *archive)
@@ -78,22 +82,26 @@ static void run(heed_dtype dtype, bool composed, double relative, double absolut
     ck_assert_int_eq(heed_params_size(ps), heed_gpt_count(&options));
     load_start(ps, archive);
 
-    heed_optimizer *optimizer = heed_adamw_new(ps, (heed_adam_options){ .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99,
-                                                                        .decay = 0.1 });
+    heed_optimizer *optimizer = heed_adamw_new(
+        ps, (heed_adam_options){ .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .decay = 0.1 });
     heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = dtype });
     heed_gradients *g = heed_params_gradients(ps);
-    const double *losses = entry_of(archive, "losses", "")->data, *norms = entry_of(archive, "norms", "")->data;
-    /* In f32 only the first step: the key bias has gradient 0 but for rounding, and Adam takes its sign. */
+    const double *losses = entry_of(archive, "losses", "")->data,
+                 *norms = entry_of(archive, "norms", "")->data;
+    /* In f32 only the first step: the key bias has gradient 0 but for rounding, and Adam takes
+     * its sign. */
     int steps = dtype == HEED_F64 ? 3 : 1;
     for (int step = 0; step < steps; step++) {
         heed_tensor *ids = heed_ids(t, HEED_SHAPE(3, 5), entry_of(archive, "ids", "")->data);
-        heed_tensor *targets = heed_ids(t, HEED_SHAPE(3, 5), entry_of(archive, "targets", "")->data);
+        heed_tensor *targets =
+            heed_ids(t, HEED_SHAPE(3, 5), entry_of(archive, "targets", "")->data);
         heed_tensor *loss = heed_gpt_loss(t, &model, ids, targets);
         ck_assert_msg(heed_backward(t, loss), "%s", heed_error(t));
         ck_assert_double_le(fabs(heed_item(t, loss) - losses[step]), relative * losses[step]);
         for (int i = 0; step == 0 && i < heed_params_count(ps); i++) {
             const heed_parameter *p = heed_params_at(ps, i);
-            compare("gradient", p, heed_gradients_of(g, p), entry_of(archive, "gradient.", p->name), relative, absolute);
+            compare("gradient", p, heed_gradients_of(g, p),
+                    entry_of(archive, "gradient.", p->name), relative, absolute);
         }
         ck_assert_double_le(fabs(heed_clip_norm(g, 0.5) - norms[step]), relative * norms[step]);
         ck_assert_msg(heed_optimizer_step(optimizer, g), "%s", heed_optimizer_error(optimizer));
@@ -101,7 +109,8 @@ static void run(heed_dtype dtype, bool composed, double relative, double absolut
     }
     for (int i = 0; steps == 3 && i < heed_params_count(ps); i++) {
         const heed_parameter *p = heed_params_at(ps, i);
-        compare("weights after three steps", p, p->data, entry_of(archive, "end.", p->name), relative, absolute);
+        compare("weights after three steps", p, p->data, entry_of(archive, "end.", p->name),
+                relative, absolute);
     }
     heed_tape_free(t);
     heed_optimizer_free(optimizer);

@@ -1,5 +1,6 @@
-/* The matrix product and attention of every instruction set against plain loops in long double. Kernels
- * run only inside Check's forked tests: a process that forks after an OpenMP region hangs in its child. */
+/* The matrix product and attention of every instruction set against plain loops in long double.
+ * Kernels run only inside Check's forked tests: a process that forks after an OpenMP region
+ * hangs in its child. */
 #include "kernels.h"
 
 #include <check.h>
@@ -149,7 +150,8 @@ static void check_gemm(int64_t m, int64_t n, int64_t k, const int64_t batch[2], 
         ck_assert_msg(memcmp(first, c.memory, bytes) == 0, "%s: bits differ with %d threads",
                       isa->name, threads);
     }
-    /* Each result is put back to what it was once checked; the rest of the room must be untouched. */
+    /* Each result is put back to what it was once checked; the rest of the room must be
+     * untouched. */
     for (int64_t u = 0; u < batch[0]; u++)
         for (int64_t v = 0; v < batch[1]; v++)
             for (int64_t i = 0; i < m; i++)
@@ -609,8 +611,8 @@ START_TEST(attention_later_rubbish)
 }
 END_TEST
 
-/* A value that is NaN spoils every query that sees it; a key nobody sees still has gradients of 0, even in
- * another block. */
+/* A value that is NaN spoils every query that sees it; a key nobody sees still has gradients of
+ * 0, even in another block. */
 START_TEST(attention_hidden_gradients)
 {
     const kernel_isa *isa = heed__isa_at(_i);

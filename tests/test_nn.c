@@ -1,5 +1,6 @@
-/* Modules: known values, exact structural zeros, caches against the full forward, masks against unpadded
- * runs, initialisers, parameter counts, and every module through the public gradient check. */
+/* Modules: known values, exact structural zeros, caches against the full forward, masks against
+ * unpadded runs, initialisers, parameter counts, and every module through the public gradient
+ * check. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,8 +21,8 @@ static void expect(const heed_tensor *x, int64_t n, const double *values, double
     ck_assert_ptr_nonnull(x);
     ck_assert_int_eq(heed_size(x), n);
     for (int64_t i = 0; i < n; i++)
-        ck_assert_msg(fabs(heed_at(x, i) - values[i]) <= tolerance, "element %d: %.12f, expected %.12f", (int)i,
-                      heed_at(x, i), values[i]);
+        ck_assert_msg(fabs(heed_at(x, i) - values[i]) <= tolerance,
+                      "element %d: %.12f, expected %.12f", (int)i, heed_at(x, i), values[i]);
 }
 
 /* ---- known values ---- */
@@ -31,14 +32,17 @@ START_TEST(sinusoidal_positions)
     heed_tape *t = new_tape(HEED_F64);
     heed_tensor *x = heed_sinusoidal_positions(t, 0, 3, 4);
     expect(heed_select(t, x, 0, 0), 4, (double[]){ 0, 1, 0, 1 }, 0);
-    expect(heed_select(t, x, 0, 1), 4, (double[]){ 0.8414709848, 0.5403023059, 0.0099998333, 0.9999500004 }, 1e-10);
-    heed_tensor *banana = heed_constant(t, HEED_SHAPE(4), (double[]){ 0.12, -0.87, 0.33, 0.55 });
+    expect(heed_select(t, x, 0, 1), 4,
+           (double[]){ 0.8414709848, 0.5403023059, 0.0099998333, 0.9999500004 }, 1e-10);
+    heed_tensor *banana =
+        heed_constant(t, HEED_SHAPE(4), (double[]){ 0.12, -0.87, 0.33, 0.55 });
     expect(heed_add(t, banana, heed_select(t, x, 0, 1)), 4,
            (double[]){ 0.9614709848, -0.3296976941, 0.3399998333, 1.5499500004 }, 1e-10);
     /* |PE|^2 = d/2, and any start gives the same rows. */
     heed_tensor *later = heed_sinusoidal_positions(t, 2, 1, 4);
     ck_assert_double_eq_tol(heed_item(t, heed_sum(t, heed_square(t, later))), 2, 1e-12);
-    expect(later, 4, (double[]){ heed_at(x, 8), heed_at(x, 9), heed_at(x, 10), heed_at(x, 11) }, 0);
+    expect(later, 4, (double[]){ heed_at(x, 8), heed_at(x, 9), heed_at(x, 10), heed_at(x, 11) },
+           0);
     heed_tape_free(t);
 }
 END_TEST
@@ -46,7 +50,8 @@ END_TEST
 START_TEST(layernorm_value)
 {
     heed_tape *t = new_tape(HEED_F64);
-    heed_tensor *banana = heed_constant(t, HEED_SHAPE(4), (double[]){ 0.12, -0.87, 0.33, 0.55 });
+    heed_tensor *banana =
+        heed_constant(t, HEED_SHAPE(4), (double[]){ 0.12, -0.87, 0.33, 0.55 });
     expect(heed_layernorm(t, banana, NULL, NULL, 1e-5), 4,
            (double[]){ 0.1612020244, -1.6626837373, 0.5480868829, 0.9533948300 }, 1e-9);
     heed_tape_free(t);
@@ -59,15 +64,16 @@ static const double K[] = { .5, .1, -.3, -.2, .8, .4, .9, -.6, .2, 0, .3, 1 };
 static const double VALUES[] = { 1, -1, .5, 2, -.7, .3, .2, .9 };
 static const double GO[] = { 1, -2, .5, .25 };
 
-static void attention_example(bool composed, const bool *keep, const double *o, const double *gq, const double *gk,
-                              const double *gv)
+static void attention_example(bool composed, const bool *keep, const double *o,
+                              const double *gq, const double *gk, const double *gv)
 {
     heed_tape *t = new_tape(HEED_F64);
     heed_tensor *q = heed_watch(t, heed_constant(t, HEED_SHAPE(1, 1, 2, 3), Q));
     heed_tensor *k = heed_watch(t, heed_constant(t, HEED_SHAPE(1, 1, 4, 3), K));
     heed_tensor *v = heed_watch(t, heed_constant(t, HEED_SHAPE(1, 1, 4, 2), VALUES));
     heed_tensor *mask = keep ? heed_mask(t, HEED_SHAPE(2, 4), keep) : NULL;
-    heed_tensor *y = heed_keep(t, heed_attention(t, q, k, v, mask, &(heed_attention_options){ .composed = composed }));
+    heed_tensor *y = heed_keep(
+        t, heed_attention(t, q, k, v, mask, &(heed_attention_options){ .composed = composed }));
     heed_tensor *go = heed_constant(t, HEED_SHAPE(1, 1, 2, 2), GO);
     ck_assert_msg(heed_backward(t, heed_sum(t, heed_mul(t, y, go))), "%s", heed_error(t));
     expect(y, 4, o, 2e-10);
@@ -80,9 +86,11 @@ static void attention_example(bool composed, const bool *keep, const double *o, 
 START_TEST(asymmetric_attention)
 {
     const double o[] = { .1519623938, .5729874540, .2283216330, .3051423658 };
-    const double gq[] = { .2394879921, -.1922036729, -.3708273184, -.0839644002, .1057954798, .0171726063 };
-    const double gk[] = { .1031358641,  -.1785221319, .3126912267, .0084343074,  .1373074525, -.2387462812,
-                          -.1048270137, -.0047355116, .0061432500, -.0067431578, .0459501910, -.0800881955 };
+    const double gq[] = { .2394879921,  -.1922036729, -.3708273184,
+                          -.0839644002, .1057954798,  .0171726063 };
+    const double gk[] = { .1031358641, -.1785221319, .3126912267,  .0084343074,
+                          .1373074525, -.2387462812, -.1048270137, -.0047355116,
+                          .0061432500, -.0067431578, .0459501910,  -.0800881955 };
     const double gv[] = { .3585690773, -.3136048909, .3007347238, -.3628499610,
                           .4566138541, -.5143272463, .3840823448, -.5592179018 };
     attention_example(_i != 0, NULL, o, gq, gk, gv);
@@ -93,9 +101,11 @@ START_TEST(asymmetric_attention_masked)
 {
     const bool keep[] = { true, false, true, true, true, true, false, false };
     const double o[] = { .0620587870, .2043675908, .8142034847, .1147790921 };
-    const double gq[] = { .0545148858, .0892899490, -.4585677608, -.0471863049, .0471863049, .0471863049 };
-    const double gk[] = { .0217199821,  -.2119624819, .3692491181,  .0741499078,  .0202227021, -.0337045035,
-                          -.0411466309, .0822932617,  -.1440132080, -.0547232590, .1094465180, -.1915314066 };
+    const double gq[] = { .0545148858,  .0892899490, -.4585677608,
+                          -.0471863049, .0471863049, .0471863049 };
+    const double gk[] = { .0217199821,  -.2119624819, .3692491181,  .0741499078,
+                          .0202227021,  -.0337045035, -.0411466309, .0822932617,
+                          -.1440132080, -.0547232590, .1094465180,  -.1915314066 };
     const double gv[] = { .5622877040, -.3390666965, .1857965153, .0928982577,
                           .3737873205, -.7475746411, .3781284601, -.7562569202 };
     attention_example(_i != 0, keep, o, gq, gk, gv);
@@ -105,8 +115,10 @@ END_TEST
 START_TEST(cross_entropy_value)
 {
     heed_tape *t = new_tape(HEED_F64);
-    heed_tensor *logits = heed_log(t, heed_constant(t, HEED_SHAPE(1, 2), (double[]){ 0.2, 0.8 }));
-    heed_tensor *loss = heed_cross_entropy(t, logits, heed_ids(t, HEED_SHAPE(1), (int32_t[]){ 0 }), NULL);
+    heed_tensor *logits =
+        heed_log(t, heed_constant(t, HEED_SHAPE(1, 2), (double[]){ 0.2, 0.8 }));
+    heed_tensor *loss =
+        heed_cross_entropy(t, logits, heed_ids(t, HEED_SHAPE(1), (int32_t[]){ 0 }), NULL);
     ck_assert_double_eq_tol(heed_item(t, loss), 1.6094379124, 1e-10);
     heed_tape_free(t);
 }
@@ -114,7 +126,12 @@ END_TEST
 
 START_TEST(parameter_counts)
 {
-    heed_gpt_options gpt2 = { .vocabulary = 50257, .context = 1024, .width = 768, .layers = 12, .heads = 12, .bias = true };
+    heed_gpt_options gpt2 = { .vocabulary = 50257,
+                              .context = 1024,
+                              .width = 768,
+                              .layers = 12,
+                              .heads = 12,
+                              .bias = true };
     ck_assert_int_eq(heed_gpt_count(&gpt2), 124439808);
     ck_assert_int_gt(heed_gpt_memory(&gpt2, 4), 16 * heed_gpt_count(&gpt2));
     gpt2.width = INT64_MAX / 2;
@@ -123,7 +140,8 @@ START_TEST(parameter_counts)
     for (int heads = 1; heads <= 8; heads *= 2) {
         heed_params *ps = heed_params_new(HEED_F32, NULL);
         heed_self_attention m;
-        heed_self_attention_init(&m, ps, "a", 512, (heed_self_attention_options){ .heads = heads, .bias = true });
+        heed_self_attention_init(&m, ps, "a", 512,
+                                 (heed_self_attention_options){ .heads = heads, .bias = true });
         ck_assert_int_eq(heed_params_size(ps), 1050624);
         heed_params_free(ps);
     }
@@ -137,10 +155,14 @@ START_TEST(sizes_refused)
         heed_gpt_options options;
         const char *sentence;
     } cases[] = {
-        { { .vocabulary = 5, .context = 4, .width = 130, .layers = 1, .heads = 4 }, "width 130 is not divisible by heads 4" },
-        { { .vocabulary = 0, .context = 4, .width = 8, .layers = 1, .heads = 4 }, "vocabulary 0 is not in 1 .. 2147483647" },
-        { { .vocabulary = 5, .context = 4, .width = 8, .layers = 300, .heads = 4 }, "layers 300 is not in 1 .. 256" },
-        { { .vocabulary = 5, .context = 4, .width = 8, .layers = 1, .heads = 4, .dropout = 1 }, "dropout 1 is not in [0, 1)" },
+        { { .vocabulary = 5, .context = 4, .width = 130, .layers = 1, .heads = 4 },
+          "width 130 is not divisible by heads 4" },
+        { { .vocabulary = 0, .context = 4, .width = 8, .layers = 1, .heads = 4 },
+          "vocabulary 0 is not in 1 .. 2147483647" },
+        { { .vocabulary = 5, .context = 4, .width = 8, .layers = 300, .heads = 4 },
+          "layers 300 is not in 1 .. 256" },
+        { { .vocabulary = 5, .context = 4, .width = 8, .layers = 1, .heads = 4, .dropout = 1 },
+          "dropout 1 is not in [0, 1)" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         heed_params *ps = heed_params_new(HEED_F32, NULL);
@@ -159,9 +181,11 @@ START_TEST(initial_variance)
     heed_random r = { .seed = 5 };
     heed_linear_module xavier, he, gpt2;
     heed_linear_init(&xavier, ps, "xavier", 300, 200, (heed_linear_options){ .random = &r });
-    heed_linear_init(&he, ps, "he", 300, 200, (heed_linear_options){ .init = HEED_INIT_HE, .random = &r });
-    heed_linear_init(&gpt2, ps, "gpt2", 300, 200,
-                     (heed_linear_options){ .init = HEED_INIT_GPT2_RESIDUAL, .layers = 8, .random = &r });
+    heed_linear_init(&he, ps, "he", 300, 200,
+                     (heed_linear_options){ .init = HEED_INIT_HE, .random = &r });
+    heed_linear_init(
+        &gpt2, ps, "gpt2", 300, 200,
+        (heed_linear_options){ .init = HEED_INIT_GPT2_RESIDUAL, .layers = 8, .random = &r });
     const heed_parameter *weights[] = { xavier.weight, he.weight, gpt2.weight };
     const double expected[] = { 2.0 / 500, 2.0 / 300, 0.02 * 0.02 / 16 };
     for (int k = 0; k < 3; k++) {
@@ -173,8 +197,8 @@ START_TEST(initial_variance)
         }
         double variance = square - mean * mean, error = expected[k] * sqrt(2 / n);
         ck_assert_double_le(fabs(mean), 5 * sqrt(expected[k] / n));
-        ck_assert_msg(fabs(variance - expected[k]) <= 5 * error, "variance %g, expected %g +- %g", variance,
-                      expected[k], error);
+        ck_assert_msg(fabs(variance - expected[k]) <= 5 * error,
+                      "variance %g, expected %g +- %g", variance, expected[k], error);
     }
     heed_params_free(ps);
 }
@@ -189,8 +213,15 @@ static heed_params *small_gpt(heed_dtype dtype, heed_norm_kind norm, bool sinuso
     heed_params *ps = heed_params_new(dtype, NULL);
     heed_random r = { .seed = 3 };
     heed_gpt_init(&model, ps,
-                  (heed_gpt_options){ .vocabulary = 11, .context = 6, .width = 8, .layers = 2, .heads = 2, .bias = true,
-                                      .norm = norm, .sinusoidal = sinusoidal, .random = &r });
+                  (heed_gpt_options){ .vocabulary = 11,
+                                      .context = 6,
+                                      .width = 8,
+                                      .layers = 2,
+                                      .heads = 2,
+                                      .bias = true,
+                                      .norm = norm,
+                                      .sinusoidal = sinusoidal,
+                                      .random = &r });
     /* Larger weights than a fresh GPT's, so that attention is not uniform. */
     for (int i = 0; i < heed_params_count(ps); i++) {
         if (heed_params_at(ps, i)->shape.ndim == 2)
@@ -206,7 +237,8 @@ START_TEST(causality)
     heed_params *ps = small_gpt(HEED_F64, HEED_LAYERNORM, false);
     heed_tape *t = new_tape(HEED_F64);
     for (int at = 0; at < 6; at++) {
-        heed_tensor *x = heed_watch(t, heed_constant(t, HEED_SHAPE(1, 6, 8), (double[48]){ 0.3, -0.2, 0.9, 0.4 }));
+        heed_tensor *x = heed_watch(
+            t, heed_constant(t, HEED_SHAPE(1, 6, 8), (double[48]){ 0.3, -0.2, 0.9, 0.4 }));
         heed_tensor *y = heed_block_forward(t, &model.blocks[0], x, NULL, NULL);
         y = heed_block_forward(t, &model.blocks[1], y, NULL, NULL);
         heed_tensor *loss = heed_sum(t, heed_square(t, heed_select(t, y, 1, at)));
@@ -255,7 +287,8 @@ START_TEST(cache)
     for (int round = 0; round < 2; round++) {
         int at = 0;
         for (int piece = 0; piece < 4; piece++) {
-            heed_tensor *y = heed_gpt_forward(t, &model, heed_ids(t, HEED_SHAPE(1, pieces[piece]), ids + at), caches);
+            heed_tensor *y = heed_gpt_forward(
+                t, &model, heed_ids(t, HEED_SHAPE(1, pieces[piece]), ids + at), caches);
             ck_assert_msg(y != NULL, "%s", heed_error(t));
             for (int i = 0; i < pieces[piece] * 11; i++)
                 ck_assert_double_eq_tol(heed_at(y, i), heed_at(full, at * 11 + i), tolerance);
@@ -300,7 +333,9 @@ START_TEST(padding)
     heed_params *ps = heed_params_new(HEED_F64, NULL);
     heed_random r = { .seed = 8 };
     heed_self_attention m;
-    heed_self_attention_init(&m, ps, "a", 4, (heed_self_attention_options){ .heads = 2, .bias = true, .random = &r });
+    heed_self_attention_init(
+        &m, ps, "a", 4,
+        (heed_self_attention_options){ .heads = 2, .bias = true, .random = &r });
     heed_tape *t = new_tape(HEED_F64);
     double x[2 * 3 * 4];
     for (int i = 0; i < 24; i++)
@@ -309,7 +344,8 @@ START_TEST(padding)
         x[i] = NAN; /* the padded position of row 1 */
     const int32_t lengths[] = { 3, 2 };
     heed_tensor *batch = heed_constant(t, HEED_SHAPE(2, 3, 4), x);
-    heed_tensor *padded = heed_self_attention_forward(t, &m, batch, heed_padding_mask(t, 2, 3, lengths), NULL);
+    heed_tensor *padded =
+        heed_self_attention_forward(t, &m, batch, heed_padding_mask(t, 2, 3, lengths), NULL);
     for (int row = 0; row < 2; row++) {
         heed_tensor *alone = heed_self_attention_forward(
             t, &m, heed_constant(t, HEED_SHAPE(1, lengths[row], 4), x + row * 12), NULL, NULL);
@@ -324,7 +360,8 @@ START_TEST(padding)
 }
 END_TEST
 
-/* Dropout acts while training only, the mask is drawn anew each step, and expectation is kept. */
+/* Dropout acts while training only, the mask is drawn anew each step, and expectation is kept.
+ */
 START_TEST(dropout)
 {
     heed_tape *t = new_tape(HEED_F32);
@@ -346,7 +383,8 @@ START_TEST(dropout)
 }
 END_TEST
 
-/* A tied table gathers gradient from both uses; a frozen parameter gets none and is not computed. */
+/* A tied table gathers gradient from both uses; a frozen parameter gets none and is not
+ * computed. */
 START_TEST(tying_and_freezing)
 {
     heed_params *ps = small_gpt(HEED_F64, HEED_RMSNORM, false);
@@ -361,8 +399,10 @@ START_TEST(tying_and_freezing)
     heed_gradients_zero(heed_params_gradients(ps));
     ids = heed_ids(t, HEED_SHAPE(1, 3), (int32_t[]){ 1, 2, 3 });
     ck_assert(heed_backward(t, heed_gpt_loss(t, &model, ids, ids)));
-    ck_assert_ptr_null(heed_gradients_of(heed_params_gradients(ps), model.blocks[0].attention.qkv.weight));
-    ck_assert_ptr_nonnull(heed_gradients_of(heed_params_gradients(ps), model.blocks[1].attention.qkv.weight));
+    ck_assert_ptr_null(
+        heed_gradients_of(heed_params_gradients(ps), model.blocks[0].attention.qkv.weight));
+    ck_assert_ptr_nonnull(
+        heed_gradients_of(heed_params_gradients(ps), model.blocks[1].attention.qkv.weight));
     ck_assert_int_lt(heed_params_trainable(ps), heed_params_size(ps));
     heed_tape_free(t);
     heed_params_free(ps);
@@ -411,18 +451,21 @@ static heed_tensor *gpt_energy(heed_tape *t, heed_tensor *const x[], void *m)
     return heed_gpt_loss(t, m, x[0], x[1]);
 }
 
-static void pass(heed_tensor *(*f)(heed_tape *, heed_tensor *const[], void *), void *m, heed_params *ps, int n,
-                 const heed_input inputs[], int order)
+static void pass(heed_tensor *(*f)(heed_tape *, heed_tensor *const[], void *), void *m,
+                 heed_params *ps, int n, const heed_input inputs[], int order)
 {
     ck_assert_msg(heed_params_error(ps) == NULL, "%s", heed_params_error(ps));
     heed_report r = heed_check(f, m, ps, n, inputs, &(heed_check_options){ .order = order });
-    ck_assert_msg(r.passed, "%s: %s (%.12g by the tape, %.12g by differences)", r.message, r.where, r.analytic,
-                  r.numeric);
+    ck_assert_msg(r.passed, "%s: %s (%.12g by the tape, %.12g by differences)", r.message,
+                  r.where, r.analytic, r.numeric);
     ck_assert_int_gt(r.compared, 0);
     heed_params_free(ps);
 }
 
-#define ROWS { .shape = HEED_DIMS(2, 3, 4) }
+#define ROWS                        \
+    {                               \
+        .shape = HEED_DIMS(2, 3, 4) \
+    }
 
 START_TEST(check_linear)
 {
@@ -438,19 +481,24 @@ START_TEST(check_norm)
 {
     heed_params *ps = heed_params_new(HEED_F32, NULL);
     heed_norm_module m;
-    heed_norm_init(&m, ps, "m", 4, (heed_norm_options){ .kind = _i ? HEED_RMSNORM : HEED_LAYERNORM, .bias = true });
+    heed_norm_init(
+        &m, ps, "m", 4,
+        (heed_norm_options){ .kind = _i ? HEED_RMSNORM : HEED_LAYERNORM, .bias = true });
     pass(norm_energy, &m, ps, 1, (heed_input[]){ ROWS }, 2);
 }
 END_TEST
 
 START_TEST(check_feedforward)
 {
-    static const heed_activation smooth[] = { HEED_GELU, HEED_GELU_TANH, HEED_SILU, HEED_TANH, HEED_SIGMOID };
+    static const heed_activation smooth[] = { HEED_GELU, HEED_GELU_TANH, HEED_SILU, HEED_TANH,
+                                              HEED_SIGMOID };
     heed_random r = { .seed = 2 };
     heed_params *ps = heed_params_new(HEED_F32, NULL);
     heed_feedforward m;
-    heed_feedforward_init(&m, ps, "m", 4,
-                          (heed_feedforward_options){ .hidden = 5, .bias = true, .activation = smooth[_i], .random = &r });
+    heed_feedforward_init(
+        &m, ps, "m", 4,
+        (heed_feedforward_options){
+            .hidden = 5, .bias = true, .activation = smooth[_i], .random = &r });
     pass(feedforward_energy, &m, ps, 1, (heed_input[]){ ROWS }, 2);
 }
 END_TEST
@@ -460,9 +508,14 @@ START_TEST(check_attention)
     heed_random r = { .seed = 3 };
     heed_params *ps = heed_params_new(HEED_F32, NULL);
     heed_self_attention m;
-    heed_self_attention_init(&m, ps, "m", 4,
-                             (heed_self_attention_options){ .heads = 2, .bias = true, .composed = _i & 1, .random = &r,
-                                                            .causality = _i & 2 ? HEED_CAUSAL_TOP_LEFT : HEED_NOT_CAUSAL });
+    heed_self_attention_init(
+        &m, ps, "m", 4,
+        (heed_self_attention_options){ .heads = 2,
+                                       .bias = true,
+                                       .composed = _i & 1,
+                                       .random = &r,
+                                       .causality =
+                                           _i & 2 ? HEED_CAUSAL_TOP_LEFT : HEED_NOT_CAUSAL });
     pass(attention_energy, &m, ps, 1, (heed_input[]){ ROWS }, 2);
 }
 END_TEST
@@ -472,11 +525,13 @@ START_TEST(check_block)
     heed_random r = { .seed = 4 };
     heed_params *ps = heed_params_new(HEED_F32, NULL);
     heed_block m;
-    heed_block_init(&m, ps, "m", 4,
-                    (heed_block_options){ .place = _i ? HEED_POST_NORM : HEED_PRE_NORM,
-                                          .norm = { .bias = true },
-                                          .attention = { .heads = 2, .causality = HEED_CAUSAL_TOP_LEFT, .random = &r },
-                                          .feedforward = { .hidden = 6, .bias = true, .random = &r } });
+    heed_block_init(
+        &m, ps, "m", 4,
+        (heed_block_options){
+            .place = _i ? HEED_POST_NORM : HEED_PRE_NORM,
+            .norm = { .bias = true },
+            .attention = { .heads = 2, .causality = HEED_CAUSAL_TOP_LEFT, .random = &r },
+            .feedforward = { .hidden = 6, .bias = true, .random = &r } });
     pass(block_energy, &m, ps, 1, (heed_input[]){ ROWS }, 1);
 }
 END_TEST
@@ -487,7 +542,8 @@ START_TEST(check_embedding)
     heed_params *ps = heed_params_new(HEED_F32, NULL);
     heed_embedding_module m;
     heed_embedding_init(&m, ps, "m", 5, 3, 1, &r);
-    pass(embedding_energy, &m, ps, 1, (heed_input[]){ { .dtype = HEED_I32, .shape = HEED_DIMS(4), .high = 5 } }, 2);
+    pass(embedding_energy, &m, ps, 1,
+         (heed_input[]){ { .dtype = HEED_I32, .shape = HEED_DIMS(4), .high = 5 } }, 2);
 }
 END_TEST
 

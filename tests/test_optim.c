@@ -188,7 +188,8 @@ END_TEST
  *             w.grad, b.grad = g[:6], g[6:]
  *             o.step()
  *         print(torch.cat([w, b]))
- *     run(lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True))      # and so on */
+ *     run(lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True))      # and so on
+ *     */
 enum { SGD, ADAM, ADAMW };
 static const struct {
     int rule;
@@ -613,7 +614,8 @@ START_TEST(gradients_added)
     ck_assert_double_eq(get(heed_gradients_of(m.g, m.p[0]), 5, m.ps->dtype), 6);
     ck_assert_double_eq(get(heed_gradients_of(m.g, m.p[1]), 2, m.ps->dtype), 8);
 
-    /* h knows nothing yet of a parameter that g has, and g has frozen one that h still holds. */
+    /* h knows nothing yet of a parameter that g has, and g has frozen one that h still holds.
+     */
     heed_parameter *late = parameter(m.ps, "late", 1, 0);
     heed_params_freeze(m.ps, "w", true);
     ck_assert_ptr_eq(heed_params_gradients(m.ps), m.g);
@@ -671,7 +673,8 @@ END_TEST
  *     def cosine(lr, low, warmup, steps, s):
  *         if s < warmup: return lr*(s + 1)/(warmup + 1)
  *         r = min(1.0, (s - warmup)/max(1, steps - warmup))
- *         return low + 0.5*(1 + math.cos(math.pi*r))*(lr - low)    # or low + (1 - r)*(lr - low)
+ *         return low + 0.5*(1 + math.cos(math.pi*r))*(lr - low)    # or low + (1 - r)*(lr -
+ *         low)
  *     def noam(lr, width, warmup, s):
  *         return lr*width**-.5*min((s + 1)**-.5, (s + 1)*warmup**-1.5) */
 typedef struct rate_at {

@@ -1,5 +1,6 @@
-/* Tests of safetensors: what is written is what Python writes, what is written is read back, and damage
- * of any kind is an error and never a crash. test_safetensors_refused.c has the hostile headers. */
+/* Tests of safetensors: what is written is what Python writes, what is written is read back,
+ * and damage of any kind is an error and never a crash. test_safetensors_refused.c has the
+ * hostile headers. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "file.h"
@@ -42,7 +43,8 @@ static void assert_file(const char *path, const void *bytes, size_t size)
     heed__release(NULL, data, got);
 }
 
-/* What Python's safetensors 0.8.0 wrote for the six tensors below, with the metadata format = np. */
+/* What Python's safetensors 0.8.0 wrote for the six tensors below, with the metadata format =
+ * np. */
 static const char python_file[] =
     "\x88\x01\x00\x00\x00\x00\x00\x00{\"__metadata__\":{\"format\":\"np\"},\"a\":{\""
     "dtype\":\"I64\",\"shape\":[2],\"data_offsets\":[0,16]},\"b.weight\":{\"dtype\""
@@ -212,8 +214,9 @@ START_TEST(safetensors_disk_full)
 }
 END_TEST
 
-/* Every value of every byte of the header and every length of the file: refused or read, never a crash.
- * The copy has exactly the file's size, so that a sanitizer sees a read past its end. */
+/* Every value of every byte of the header and every length of the file: refused or read, never
+ * a crash. The copy has exactly the file's size, so that a sanitizer sees a read past its end.
+ */
 START_TEST(safetensors_damaged)
 {
     heed__safetensors file;
@@ -241,7 +244,8 @@ START_TEST(safetensors_damaged)
 }
 END_TEST
 
-/* The n-th request for memory fails, for every n: an error, nothing leaked, nothing left behind. */
+/* The n-th request for memory fails, for every n: an error, nothing leaked, nothing left
+ * behind. */
 START_TEST(safetensors_without_memory)
 {
     const char *path = in_folder("six");

@@ -1,5 +1,5 @@
-/* Hostile and unusual safetensors headers, made in memory: each is refused with the right sentence, or
- * accepted because the format says so. */
+/* Hostile and unusual safetensors headers, made in memory: each is refused with the right
+ * sentence, or accepted because the format says so. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "safetensors.h"

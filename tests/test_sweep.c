@@ -1,5 +1,5 @@
-/* The reverse sweep at its edges: what it refuses by name, losses that are leaves, several sets, gradients
- * given by hand, accumulation over steps; and carried state. */
+/* The reverse sweep at its edges: what it refuses by name, losses that are leaves, several
+ * sets, gradients given by hand, accumulation over steps; and carried state. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -59,18 +59,22 @@ START_TEST(loss_is_a_parameter)
 }
 END_TEST
 
-/* Two micro-batches add up, whichever form a contribution takes: product, column sum, slice, elementwise. */
+/* Two micro-batches add up, whichever form a contribution takes: product, column sum, slice,
+ * elementwise. */
 START_TEST(accumulation)
 {
-    heed_parameter *w = heed_parameter_new(ps, "w", HEED_SHAPE(2, 2), 0), *b = parameter("b", 2, 0.5);
+    heed_parameter *w = heed_parameter_new(ps, "w", HEED_SHAPE(2, 2), 0),
+                   *b = parameter("b", 2, 0.5);
     memcpy(w->data, (double[]){ 1, 2, 3, 4 }, 4 * sizeof(double));
     double once[6];
     for (int round = 1; round <= 2; round++) {
         heed_tensor *x = heed_constant(t, HEED_SHAPE(3, 2), (double[]){ 1, -1, 2, 0.5, 0, 3 });
         heed_tensor *y = heed_linear(t, x, heed_use(t, w), heed_use(t, b));
-        heed_tensor *part = heed_sum(t, heed_square(t, heed_slice(t, heed_use(t, b), 0, 1, 2, 1)));
+        heed_tensor *part =
+            heed_sum(t, heed_square(t, heed_slice(t, heed_use(t, b), 0, 1, 2, 1)));
         heed_tensor *whole = heed_sum(t, heed_mul(t, heed_use(t, b), heed_use(t, b)));
-        heed_tensor *loss = heed_add(t, heed_add(t, heed_sum(t, heed_square(t, y)), part), whole);
+        heed_tensor *loss =
+            heed_add(t, heed_add(t, heed_sum(t, heed_square(t, y)), part), whole);
         ck_assert_msg(heed_backward(t, loss), "%s", heed_error(t));
         for (int i = 0; i < 6; i++) {
             double g = i < 4 ? gradient_of(w, i) : gradient_of(b, i - 4);
@@ -85,11 +89,13 @@ START_TEST(accumulation)
 }
 END_TEST
 
-/* Of two sets on one tape each gets its own gradients; one given to heed_backward_into takes its set's only. */
+/* Of two sets on one tape each gets its own gradients; one given to heed_backward_into takes
+ * its set's only. */
 START_TEST(two_sets)
 {
     heed_params *other = heed_params_new(HEED_F64, NULL);
-    heed_parameter *p = parameter("p", 1, 2), *q = heed_parameter_new(other, "q", HEED_SHAPE(1), 0);
+    heed_parameter *p = parameter("p", 1, 2),
+                   *q = heed_parameter_new(other, "q", HEED_SHAPE(1), 0);
     *(double *)q->data = 5;
     for (int round = 0; round < 2; round++) {
         heed_tensor *a = heed_use(t, p), *b = heed_use(t, q);
@@ -101,7 +107,8 @@ START_TEST(two_sets)
     heed_gradients *mine = heed_gradients_new(ps);
     heed_tensor *loss = heed_sum(t, heed_mul(t, heed_use(t, p), heed_use(t, q)));
     ck_assert(!heed_backward_into(t, loss, mine));
-    ck_assert_ptr_nonnull(strstr(heed_error(t), "no gradient memory for parameter q in the given"));
+    ck_assert_ptr_nonnull(
+        strstr(heed_error(t), "no gradient memory for parameter q in the given"));
     ck_assert(!heed_gradients_complete(mine));
     heed_gradients_free(mine);
     heed_params_free(other);
@@ -129,7 +136,8 @@ END_TEST
 /* A request that no machine can meet is refused, not looked up past the end of the lists. */
 START_TEST(impossible_memory)
 {
-    heed_tensor *x = heed_expand(t, heed_full(t, HEED_SHAPE(1), 1), HEED_SHAPE((int64_t)1 << 58));
+    heed_tensor *x =
+        heed_expand(t, heed_full(t, HEED_SHAPE(1), 1), HEED_SHAPE((int64_t)1 << 58));
     ck_assert_ptr_nonnull(x);
     ck_assert_ptr_null(heed_contiguous(t, x));
     ck_assert_ptr_nonnull(strstr(heed_error(t), "out of memory"));
@@ -142,7 +150,8 @@ START_TEST(state_of_its_own_view)
 {
     heed_state *s = heed_state_new(NULL);
     heed_set_recording(t, false);
-    ck_assert(heed_state_assign(t, s, heed_constant(t, HEED_SHAPE(4), (double[]){ 1, 2, 3, 4 })));
+    ck_assert(
+        heed_state_assign(t, s, heed_constant(t, HEED_SHAPE(4), (double[]){ 1, 2, 3, 4 })));
     heed_tensor *tail = heed_slice(t, heed_state_value(t, s), 0, 1, HEED_END, 1);
     ck_assert(heed_state_assign(t, s, tail));
     heed_tensor *x = heed_state_value(t, s);
@@ -168,7 +177,8 @@ START_TEST(state_refuses)
     ck_assert_str_eq(heed_error(t), "state: 3 more positions do not fit: 3 of 4 are taken");
     heed_tape_reset(t);
     ck_assert_int_eq(heed_state_length(s), 3); /* nothing was lost */
-    ck_assert_ptr_null(heed_state_append(t, s, heed_watch(t, heed_full(t, HEED_SHAPE(2, 1), 1)), 1, 4));
+    ck_assert_ptr_null(
+        heed_state_append(t, s, heed_watch(t, heed_full(t, HEED_SHAPE(2, 1), 1)), 1, 4));
     ck_assert_ptr_nonnull(strstr(heed_error(t), "append is not differentiable"));
     heed_state_free(s);
 }

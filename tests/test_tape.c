@@ -1,5 +1,5 @@
-/* The tape: views, broadcasting, marks, errors that stick, what a sweep releases and keeps, gradients of
- * gradients, random streams, and where the memory goes. */
+/* The tape: views, broadcasting, marks, errors that stick, what a sweep releases and keeps,
+ * gradients of gradients, random streams, and where the memory goes. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -51,15 +51,18 @@ static void expect(const heed_tensor *x, int64_t n, const double *values)
     ck_assert_msg(x != NULL, "%s", heed_error(t));
     ck_assert_int_eq(heed_size(x), n);
     for (int64_t i = 0; i < n; i++)
-        ck_assert_msg(heed_at(x, i) == values[i], "element %d is %g, not %g", (int)i, heed_at(x, i), values[i]);
+        ck_assert_msg(heed_at(x, i) == values[i], "element %d is %g, not %g", (int)i,
+                      heed_at(x, i), values[i]);
 }
-#define EXPECT(x, ...)                                                                         \
-    expect(x, (int64_t)(sizeof((double[]){ __VA_ARGS__ }) / sizeof(double)), (const double[]){ __VA_ARGS__ })
+#define EXPECT(x, ...)                                                       \
+    expect(x, (int64_t)(sizeof((double[]){ __VA_ARGS__ }) / sizeof(double)), \
+           (const double[]){ __VA_ARGS__ })
 
 static void expect_error(const char *part)
 {
     ck_assert_msg(heed_error(t) != NULL, "no error; expected '%s'", part);
-    ck_assert_msg(strstr(heed_error(t), part) != NULL, "expected '%s' in: %s", part, heed_error(t));
+    ck_assert_msg(strstr(heed_error(t), part) != NULL, "expected '%s' in: %s", part,
+                  heed_error(t));
 }
 
 /* ---- views ---- */
@@ -70,7 +73,8 @@ START_TEST(views_share_memory)
     heed_tensor *p = heed_permute(t, x, (const int[]){ 2, 0, -2 });
     expect_shape(p, HEED_SHAPE(4, 2, 3));
     ck_assert_ptr_eq(p->data, x->data);
-    ck_assert(heed_at(p, 0) == 0 && heed_at(p, 1) == 4 && heed_at(p, 3) == 12 && heed_at(p, 6) == 1);
+    ck_assert(heed_at(p, 0) == 0 && heed_at(p, 1) == 4 && heed_at(p, 3) == 12 &&
+              heed_at(p, 6) == 1);
     heed_tensor *s = heed_swap(t, x, 0, -1);
     expect_shape(s, HEED_SHAPE(4, 3, 2));
     ck_assert(heed_at(s, 1) == 12 && heed_at(s, 2) == 4);
@@ -81,7 +85,8 @@ START_TEST(views_share_memory)
     heed_tensor *copied = heed_reshape(t, s, HEED_SHAPE(24));
     ck_assert_ptr_ne(copied->data, x->data);
     ck_assert(heed_at(copied, 1) == 12);
-    expect_shape(heed_reshape(t, heed_reshape(t, count_up(HEED_SHAPE(1)), HEED_SCALAR), HEED_SHAPE(1, 1)),
+    expect_shape(heed_reshape(t, heed_reshape(t, count_up(HEED_SHAPE(1)), HEED_SCALAR),
+                              HEED_SHAPE(1, 1)),
                  HEED_SHAPE(1, 1));
     heed_tensor *e = heed_expand(t, count_up(HEED_SHAPE(2, 1)), HEED_SHAPE(3, 2, 2));
     EXPECT(e, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1);
@@ -151,7 +156,8 @@ END_TEST
 
 START_TEST(broadcasting)
 {
-    heed_tensor *column = heed_watch(t, count_up(HEED_SHAPE(2, 1))), *row = heed_watch(t, count_up(HEED_SHAPE(3)));
+    heed_tensor *column = heed_watch(t, count_up(HEED_SHAPE(2, 1))),
+                *row = heed_watch(t, count_up(HEED_SHAPE(3)));
     heed_tensor *scalar = heed_watch(t, heed_full(t, HEED_SCALAR, 2));
     heed_tensor *y = heed_mul(t, heed_add(t, column, row), scalar);
     EXPECT(y, 0, 2, 4, 2, 4, 6);
@@ -209,7 +215,8 @@ START_TEST(returning_what_was_recorded)
     /* A view of what is older than the mark, and of borrowed memory. */
     heed_set_recording(t, false);
     static const double outside[2] = { 7, 8 };
-    heed_tensor *old = count_up(HEED_SHAPE(2, 2)), *borrowed = heed_borrow(t, HEED_F64, HEED_SHAPE(2), outside);
+    heed_tensor *old = count_up(HEED_SHAPE(2, 2)),
+                *borrowed = heed_borrow(t, HEED_F64, HEED_SHAPE(2), outside);
     mark = heed_mark(t);
     EXPECT(heed_return(t, mark, heed_swap(t, old, 0, 1)), 0, 2, 1, 3);
     mark = heed_mark(t);
@@ -316,7 +323,8 @@ END_TEST
 
 static void misuse(int i)
 {
-    heed_tensor *x = count_up(HEED_SHAPE(2, 3)), *ids = heed_ids(t, HEED_SHAPE(2), (const int32_t[]){ 0, 5 });
+    heed_tensor *x = count_up(HEED_SHAPE(2, 3)),
+                *ids = heed_ids(t, HEED_SHAPE(2), (const int32_t[]){ 0, 5 });
     heed_tensor *single = heed_cast(t, x, HEED_F32), *q = count_up(HEED_SHAPE(1, 2, 3, 4));
     switch (i) {
     case 0:
@@ -482,7 +490,8 @@ END_TEST
 START_TEST(released_values_are_refused_by_name)
 {
     heed_tensor *x = heed_watch(t, count_up(HEED_SHAPE(2)));
-    heed_tensor *h = heed_exp(t, x), *k = heed_keep(t, heed_sin(t, x)), *product = heed_mul(t, h, k);
+    heed_tensor *h = heed_exp(t, x), *k = heed_keep(t, heed_sin(t, x)),
+                *product = heed_mul(t, h, k);
     heed_tensor *loss = heed_sum(t, product);
     ck_assert(heed_backward(t, loss));
     ck_assert(isfinite(heed_item(t, loss)));
@@ -490,7 +499,8 @@ START_TEST(released_values_are_refused_by_name)
     double out[2];
     ck_assert(heed_copy_out(t, k, out));
     ck_assert(!heed_copy_out(t, h, out));
-    expect_error("copy_out: reads a value (of exp) that the backward sweep has released; keep it with heed_keep");
+    expect_error("copy_out: reads a value (of exp) that the backward sweep has released; keep "
+                 "it with heed_keep");
 }
 END_TEST
 
@@ -503,7 +513,8 @@ START_TEST(a_consumed_record_is_refused)
         ck_assert(!heed_backward(t, loss));
         expect_error("the record was consumed by an earlier heed_backward");
     } else {
-        /* Through a kept value: the way to x is no longer recorded, so no gradient may be claimed. */
+        /* Through a kept value: the way to x is no longer recorded, so no gradient may be
+         * claimed. */
         heed_tensor *second = heed_sum(t, heed_square(t, h));
         ck_assert(!heed_backward(t, second));
         expect_error("consumed");
@@ -514,7 +525,8 @@ END_TEST
 START_TEST(retaining_allows_a_second_sweep)
 {
     heed_tensor *x = heed_watch(t, count_up(HEED_SHAPE(3)));
-    heed_tensor *h = heed_square(t, x), *a = heed_sum(t, h), *b = heed_sum(t, heed_mul(t, h, x));
+    heed_tensor *h = heed_square(t, x), *a = heed_sum(t, h),
+                *b = heed_sum(t, heed_mul(t, h, x));
     ck_assert(heed_backward_retain(t, a));
     EXPECT(heed_gradient(t, x), 0, 2, 4);
     ck_assert(heed_backward_retain(t, b));
@@ -528,7 +540,8 @@ END_TEST
 START_TEST(watching_intermediates)
 {
     heed_tensor *x = heed_watch(t, count_up(HEED_SHAPE(3)));
-    heed_tensor *h = heed_watch(t, heed_scale(t, x, 2)), *view = heed_watch(t, heed_slice(t, h, 0, 1, 3, 1));
+    heed_tensor *h = heed_watch(t, heed_scale(t, x, 2)),
+                *view = heed_watch(t, heed_slice(t, h, 0, 1, 3, 1));
     heed_tensor *unused = heed_watch(t, heed_full(t, HEED_SHAPE(2), 1));
     heed_tensor *loss = heed_watch(t, heed_sum(t, heed_square(t, view)));
     heed_tensor *y = heed_scale(t, loss, 3);
@@ -548,7 +561,8 @@ START_TEST(recording_off_and_detach)
     ck_assert(heed_set_recording(t, false));
     heed_tensor *silent = heed_square(t, x);
     ck_assert(!heed_set_recording(t, true));
-    heed_tensor *y = heed_sum(t, heed_mul(t, heed_add(t, silent, heed_detach(t, heed_exp(t, x))), x));
+    heed_tensor *y =
+        heed_sum(t, heed_mul(t, heed_add(t, silent, heed_detach(t, heed_exp(t, x))), x));
     ck_assert(heed_backward(t, y));
     EXPECT(heed_gradient(t, x), 1, 1 + heed_at(heed_exp(t, x), 1));
 }
@@ -560,15 +574,18 @@ START_TEST(gradients_of_gradients)
     heed_parameter *p = heed_parameter_new(ps, "p", HEED_SHAPE(2), 0);
     ((double *)p->data)[0] = 3;
     ((double *)p->data)[1] = 4;
-    heed_tensor *x = heed_watch(t, count_up(HEED_SHAPE(2))), *w = heed_use(t, p), *g, *gg, *pair[2], *both[2];
-    heed_tensor *y = heed_sum(t, heed_mul(t, heed_mul(t, heed_square(t, x), x), w)); /* sum w x^3 */
+    heed_tensor *x = heed_watch(t, count_up(HEED_SHAPE(2))), *w = heed_use(t, p), *g, *gg,
+                *pair[2], *both[2];
+    heed_tensor *y =
+        heed_sum(t, heed_mul(t, heed_mul(t, heed_square(t, x), x), w)); /* sum w x^3 */
     ck_assert(heed_backward_retain(t, y));
     EXPECT(heed_gradient(t, x), 0, 12);
     ck_assert(heed_grad(t, y, NULL, 1, &x, &g));
     EXPECT(g, 0, 12); /* 3 w x^2 */
     ck_assert(heed_grad(t, g, NULL, 1, &x, &gg));
     EXPECT(gg, 0, 24); /* 6 w x */
-    ck_assert(heed_grad(t, gg, heed_copy_in(t, HEED_F64, HEED_SHAPE(2), (const double[]){ 1, 10 }), 2,
+    ck_assert(heed_grad(t, gg,
+                        heed_copy_in(t, HEED_F64, HEED_SHAPE(2), (const double[]){ 1, 10 }), 2,
                         (pair[0] = x, pair[1] = w, pair), both));
     EXPECT(both[0], 18, 240);
     EXPECT(both[1], 0, 60);
@@ -590,7 +607,8 @@ END_TEST
 
 START_TEST(grad_of_itself_and_of_nothing)
 {
-    heed_tensor *x = heed_watch(t, count_up(HEED_SHAPE(2))), *z = heed_watch(t, count_up(HEED_SHAPE(2)));
+    heed_tensor *x = heed_watch(t, count_up(HEED_SHAPE(2))),
+                *z = heed_watch(t, count_up(HEED_SHAPE(2)));
     heed_tensor *in[3] = { x, z, x }, *g[3];
     ck_assert(heed_grad(t, x, NULL, 3, in, g));
     EXPECT(g[0], 1, 1);
@@ -634,7 +652,8 @@ START_TEST(parameters_in_own_gradients)
         heed_tensor *w = heed_use(t, p);
         heed_tensor *y = heed_sum(t, heed_add(t, heed_scale(t, w, 5), heed_use(t, frozen)));
         ck_assert(heed_backward_into(t, y, own));
-        ck_assert_double_eq(((double *)heed_gradients_of(own, p))[1], 5 * step); /* they add up */
+        ck_assert_double_eq(((double *)heed_gradients_of(own, p))[1],
+                            5 * step); /* they add up */
         heed_tape_reset(t);
     }
     ck_assert_ptr_null(heed_gradients_of(own, frozen));
@@ -694,14 +713,14 @@ START_TEST(philox_known_answers)
 {
     /* kat_vectors of Random123 (Salmon et al. 2011), philox4x32 of ten rounds. */
     philox_words x = philox(0, 0, 0);
-    ck_assert(x.word[0] == 0x6627e8d5u && x.word[1] == 0xe169c58du && x.word[2] == 0xbc57ac4cu &&
-              x.word[3] == 0x9b00dbd8u);
+    ck_assert(x.word[0] == 0x6627e8d5u && x.word[1] == 0xe169c58du &&
+              x.word[2] == 0xbc57ac4cu && x.word[3] == 0x9b00dbd8u);
     x = philox(UINT64_MAX, UINT64_MAX, UINT64_MAX);
-    ck_assert(x.word[0] == 0x408f276du && x.word[1] == 0x41c83b0eu && x.word[2] == 0xa20bc7c6u &&
-              x.word[3] == 0x6d5451fdu);
+    ck_assert(x.word[0] == 0x408f276du && x.word[1] == 0x41c83b0eu &&
+              x.word[2] == 0xa20bc7c6u && x.word[3] == 0x6d5451fdu);
     x = philox(0x299f31d0a4093822u, 0x0370734413198a2eu, 0x85a308d3243f6a88u);
-    ck_assert(x.word[0] == 0xd16cfe09u && x.word[1] == 0x94fdccebu && x.word[2] == 0x5001e420u &&
-              x.word[3] == 0x24126ea1u);
+    ck_assert(x.word[0] == 0xd16cfe09u && x.word[1] == 0x94fdccebu &&
+              x.word[2] == 0x5001e420u && x.word[3] == 0x24126ea1u);
 }
 END_TEST
 
@@ -759,8 +778,15 @@ START_TEST(a_steady_step_allocates_nothing)
     heed_params *ps = heed_params_new(HEED_F32, &allocator);
     heed_random r = { .seed = 1 };
     heed_gpt m;
-    heed_gpt_init(&m, ps, (heed_gpt_options){ .vocabulary = 11, .context = 16, .width = 32, .layers = 2, .heads = 4,
-                                              .bias = true, .dropout = 0.1, .random = &r });
+    heed_gpt_init(&m, ps,
+                  (heed_gpt_options){ .vocabulary = 11,
+                                      .context = 16,
+                                      .width = 32,
+                                      .layers = 2,
+                                      .heads = 4,
+                                      .bias = true,
+                                      .dropout = 0.1,
+                                      .random = &r });
     ck_assert_ptr_null(heed_params_error(ps));
     int32_t ids[2 * 16], labels[2 * 16];
     for (int i = 0; i < 32; i++) {
@@ -781,8 +807,8 @@ START_TEST(a_steady_step_allocates_nothing)
         memory = heed_tape_memory(own);
         heed_tape_reset(own);
     }
-    fprintf(stderr, "allocator calls in 100 steady steps: %zu; peak %zu of %zu bytes\n", allocator_calls - after_two,
-            memory.peak, memory.capacity);
+    fprintf(stderr, "allocator calls in 100 steady steps: %zu; peak %zu of %zu bytes\n",
+            allocator_calls - after_two, memory.peak, memory.capacity);
     ck_assert_uint_eq(allocator_calls, after_two);
     heed_tape_free(own);
     heed_params_free(ps);
@@ -796,7 +822,8 @@ START_TEST(a_sweep_frees_what_it_has_passed)
     size_t peak[2];
     for (int retain = 0; retain < 2; retain++) {
         heed_tape_reset(t);
-        heed_tensor *x = heed_watch(t, heed_copy_in(t, HEED_F64, HEED_SHAPE(N), values)), *h = x;
+        heed_tensor *x = heed_watch(t, heed_copy_in(t, HEED_F64, HEED_SHAPE(N), values)),
+                    *h = x;
         for (int i = 0; i < LAYERS; i++)
             h = heed_tanh(t, h);
         heed_tensor *loss = heed_sum(t, h);
@@ -893,22 +920,27 @@ int main(void)
         const TTest *tests[12];
         int loops[12];
     } cases[] = {
-        { "views", { views_share_memory, slices_are_pythons, eight_axes, broadcasting }, { 1 } },
+        { "views",
+          { views_share_memory, slices_are_pythons, eight_axes, broadcasting },
+          { 1 } },
         { "marks",
-          { rewinding_gives_memory_back, returning_what_was_recorded, rewinding_restores_free_lists,
-            parameters_after_a_rewind },
+          { rewinding_gives_memory_back, returning_what_was_recorded,
+            rewinding_restores_free_lists, parameters_after_a_rewind },
           { 1 } },
         { "errors",
-          { the_first_error_sticks, misuse_is_told, tapes_do_not_mix, a_failed_sweep_leaves_gradients_incomplete },
+          { the_first_error_sticks, misuse_is_told, tapes_do_not_mix,
+            a_failed_sweep_leaves_gradients_incomplete },
           { 0, 28 } },
         { "sweeps",
-          { released_values_are_refused_by_name, a_consumed_record_is_refused, retaining_allows_a_second_sweep,
-            watching_intermediates, recording_off_and_detach, gradients_of_gradients, grad_of_itself_and_of_nothing,
-            a_long_chain, parameters_in_own_gradients },
+          { released_values_are_refused_by_name, a_consumed_record_is_refused,
+            retaining_allows_a_second_sweep, watching_intermediates, recording_off_and_detach,
+            gradients_of_gradients, grad_of_itself_and_of_nothing, a_long_chain,
+            parameters_in_own_gradients },
           { 0, 2 } },
         { "random", { dropout_streams, philox_known_answers, draws_off_the_tape }, { 1 } },
         { "memory",
-          { a_steady_step_allocates_nothing, a_sweep_frees_what_it_has_passed, a_tiny_chunk_and_a_large_tensor },
+          { a_steady_step_allocates_nothing, a_sweep_frees_what_it_has_passed,
+            a_tiny_chunk_and_a_large_tensor },
           { 1 } },
         { "data", { printing, data_in_and_out }, { 1 } },
     };
@@ -918,7 +950,8 @@ int main(void)
         tcase_set_timeout(group, 60);
         tcase_add_checked_fixture(group, begin, end);
         for (int k = 0; k < 12 && cases[i].tests[k]; k++)
-            tcase_add_loop_test(group, cases[i].tests[k], 0, cases[i].loops[k] ? cases[i].loops[k] : 1);
+            tcase_add_loop_test(group, cases[i].tests[k], 0,
+                                cases[i].loops[k] ? cases[i].loops[k] : 1);
         suite_add_tcase(suite, group);
     }
     SRunner *runner = srunner_create(suite);

@@ -1,4 +1,5 @@
-/* Tests of the programs' small text rooms: UTF-8 for showing, splitting into pieces, options. */
+/* Tests of the programs' small text rooms: UTF-8 for showing, splitting into pieces, options.
+ */
 #define _POSIX_C_SOURCE 200809L
 
 #include "options.h"

@@ -1,5 +1,5 @@
-/* Tests of the tokenizers. The vocabulary of most bpe tests is made here; the one of GPT-2 is used where
- * the environment variable HEED_DATA names a folder with gpt2/. */
+/* Tests of the tokenizers. The vocabulary of most bpe tests is made here; the one of GPT-2 is
+ * used where the environment variable HEED_DATA names a folder with gpt2/. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "json.h"
@@ -54,7 +54,8 @@ static uint32_t draw(uint32_t below)
     return (uint32_t)(state >> 33) % below;
 }
 
-/* Random text of `kind` 0: anything, 1: UTF-8 of every plane, 2: what the splitting rules look at. */
+/* Random text of `kind` 0: anything, 1: UTF-8 of every plane, 2: what the splitting rules look
+ * at. */
 static size_t random_text(char *text, size_t most, int kind)
 {
     static const char *const telling[] = {
@@ -181,7 +182,8 @@ END_TEST
 
 /* ---- bpe ---- */
 
-/* The keys of all bytes in the order of GPT-2, then those of some merges and one special token. */
+/* The keys of all bytes in the order of GPT-2, then those of some merges and one special token.
+ */
 static void tiny_vocabulary(heed__text *json)
 {
     static const char *const more[] = { "ab", "abc", "aa", "aaaa", "\u0120a", "<|endoftext|>" };

@@ -1,5 +1,5 @@
-/* One instruction set: every kernel text, once for f32 and once for f64, and the table of them. Built once
- * per set with ISA (a bare name) and VBYTES defined. */
+/* One instruction set: every kernel text, once for f32 and once for f64, and the table of them.
+ * Built once per set with ISA (a bare name) and VBYTES defined. */
 #include "kernels.h"
 #include "parallel.h"
 #include "philox.h"
@@ -13,7 +13,8 @@
 #include <arm_neon.h>
 #endif
 
-/* Fully unrolls the loop that follows; each compiler ignores the other's spelling without a word. */
+/* Fully unrolls the loop that follows; each compiler ignores the other's spelling without a
+ * word. */
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else

@@ -1,14 +1,17 @@
-/* The kernel room's door. A kernel knows no tensor, tape or op: it sees pointers, extents and strides
- * (in elements, signed), and it cannot fail. Every instruction set exports one table of the functions
- * below, for f32 and for f64; pick.c chooses one at run time.
+/* The kernel room's door. A kernel knows no tensor, tape or op: it sees pointers, extents and
+ * strides (in elements, signed), and it cannot fail. Every instruction set exports one table of
+ * the functions below, for f32 and for f64; pick.c chooses one at run time.
  *
  * Promises every kernel keeps:
- *  - its bits do not depend on the number of threads: work is cut by shapes alone, and partial sums are
+ *  - its bits do not depend on the number of threads: work is cut by shapes alone, and partial
+ *  sums are
  *    combined in index order;
  *  - extents of 0 are legal and do nothing (a product over k = 0 is 0);
- *  - scratch is memory the caller lends, 64-byte aligned, of the size the matching *_scratch function
+ *  - scratch is memory the caller lends, 64-byte aligned, of the size the matching *_scratch
+ *  function
  *    names for the same arguments and thread count; a kernel never allocates;
- *  - NaN and infinities follow IEEE arithmetic; no floating-point setting of the host is touched. */
+ *  - NaN and infinities follow IEEE arithmetic; no floating-point setting of the host is
+ *  touched. */
 #ifndef HEED_KERNELS_H
 #define HEED_KERNELS_H
 
@@ -16,11 +19,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KERNEL_MAX_NDIM 8
+#define KERNEL_MAX_NDIM     8
 #define KERNEL_MAX_OPERANDS 3
 
-/* C[b] (+)= A[b] B[b] (+ bias), over a batch of any number of axes. Every operand has free strides, so a
- * transpose is only another pair of strides and a broadcast batch axis has stride 0. c_col is 1. */
+/* C[b] (+)= A[b] B[b] (+ bias), over a batch of any number of axes. Every operand has free
+ * strides, so a transpose is only another pair of strides and a broadcast batch axis has stride
+ * 0. c_col is 1. */
 typedef struct kernel_gemm {
     int64_t m, n, k;
     const void *a, *b;
@@ -28,15 +32,16 @@ typedef struct kernel_gemm {
     void *c;
     int64_t c_row;
     bool accumulate;  /* C += A B instead of C = A B */
-    const void *bias; /* n contiguous elements added to each row of C, or NULL; not with accumulate */
+    const void *bias; /* n elements added to each row of C, or NULL; not with accumulate */
     int batch_ndim;   /* 0: one product */
     int64_t batch_shape[KERNEL_MAX_NDIM];
     int64_t a_batch[KERNEL_MAX_NDIM], b_batch[KERNEL_MAX_NDIM], c_batch[KERNEL_MAX_NDIM];
     void *scratch;
 } kernel_gemm;
 
-/* Elementwise: y[i] = f(x0[i], x1[i], x2[i]; p, q) over an iteration space of any strides (0 broadcasts).
- * Operand and result types are those of the table (T) unless the list below says otherwise. */
+/* Elementwise: y[i] = f(x0[i], x1[i], x2[i]; p, q) over an iteration space of any strides (0
+ * broadcasts). Operand and result types are those of the table (T) unless the list below says
+ * otherwise. */
 typedef struct kernel_map {
     int ndim;
     int64_t shape[KERNEL_MAX_NDIM];
@@ -51,62 +56,63 @@ typedef struct kernel_map {
  * KERNEL_MAPS: T operands, T result.      a, b, c: operands; p, q: scalars.
  * KERNEL_TESTS: T operands, bool (uint8_t 0/1) result.
  * where: x0 is a bool mask, x1 and x2 are T. */
-#define KERNEL_MAPS(MAP)                                                                       \
-    MAP(copy, 1)          /* a */                                                              \
-    MAP(neg, 1)           /* -a */                                                             \
-    MAP(add, 2)           /* a + b */                                                          \
-    MAP(sub, 2)           /* a - b */                                                          \
-    MAP(mul, 2)           /* a b */                                                            \
-    MAP(div, 2)           /* a / b */                                                          \
-    MAP(multiply_add, 3)  /* a b + c (fused where the machine has it) */                       \
-    MAP(scale, 1)         /* p a */                                                            \
-    MAP(shift, 1)         /* a + p */                                                          \
-    MAP(axpy, 2)          /* a + p b */                                                        \
-    MAP(power, 1)         /* a^p: libm pow */                                                  \
-    MAP(exp, 1)           /* e^a */                                                            \
-    MAP(expm1, 1)         /* e^a - 1 */                                                        \
-    MAP(log, 1)           /* ln a */                                                           \
-    MAP(log1p, 1)         /* ln(1 + a) */                                                      \
-    MAP(sqrt, 1)          /* a^(1/2) */                                                        \
-    MAP(rsqrt, 1)         /* a^(-1/2) */                                                       \
-    MAP(square, 1)        /* a a */                                                            \
-    MAP(reciprocal, 1)    /* 1/a */                                                            \
-    MAP(abs, 1)           /* |a| */                                                            \
-    MAP(sign, 1)          /* -1, 0, 1; NaN stays NaN */                                        \
-    MAP(sin, 1)           /* sin a */                                                          \
-    MAP(cos, 1)           /* cos a */                                                          \
-    MAP(tanh, 1)          /* tanh a */                                                         \
-    MAP(sigmoid, 1)       /* 1/(1 + e^-a) */                                                   \
-    MAP(erf, 1)           /* erf a */                                                          \
-    MAP(relu, 1)          /* a > 0 ? a : 0; NaN stays NaN */                                   \
-    MAP(relu_grad, 2)     /* a > 0 ? b : 0        (a = x, b = gy) */                           \
-    MAP(gelu, 1)          /* a Phi(a) = a (1 + erf(a/sqrt 2))/2 */                             \
-    MAP(gelu_grad, 2)     /* b (Phi(a) + a phi(a)) */                                          \
-    MAP(gelu_tanh, 1)     /* a (1 + tanh(sqrt(2/pi)(a + 0.044715 a^3)))/2 */                   \
-    MAP(gelu_tanh_grad, 2) /* b times its derivative at a */                                   \
-    MAP(silu, 1)          /* a sigmoid(a) */                                                   \
-    MAP(silu_grad, 2)     /* b s (1 + a (1 - s)), s = sigmoid(a) */                            \
-    MAP(sigmoid_grad, 2)  /* b a (1 - a)          (a = y) */                                   \
-    MAP(tanh_grad, 2)     /* b (1 - a a)          (a = y) */                                   \
-    MAP(maximum, 2)       /* the larger; NaN if either is */                                   \
-    MAP(minimum, 2)       /* the smaller; NaN if either is */                                  \
-    MAP(clamp, 1)         /* min(max(a, p), q); NaN stays NaN */
+#define KERNEL_MAPS(MAP)                                                      \
+    MAP(copy, 1)           /* a */                                            \
+    MAP(neg, 1)            /* -a */                                           \
+    MAP(add, 2)            /* a + b */                                        \
+    MAP(sub, 2)            /* a - b */                                        \
+    MAP(mul, 2)            /* a b */                                          \
+    MAP(div, 2)            /* a / b */                                        \
+    MAP(multiply_add, 3)   /* a b + c (fused where the machine has it) */     \
+    MAP(scale, 1)          /* p a */                                          \
+    MAP(shift, 1)          /* a + p */                                        \
+    MAP(axpy, 2)           /* a + p b */                                      \
+    MAP(power, 1)          /* a^p: libm pow */                                \
+    MAP(exp, 1)            /* e^a */                                          \
+    MAP(expm1, 1)          /* e^a - 1 */                                      \
+    MAP(log, 1)            /* ln a */                                         \
+    MAP(log1p, 1)          /* ln(1 + a) */                                    \
+    MAP(sqrt, 1)           /* a^(1/2) */                                      \
+    MAP(rsqrt, 1)          /* a^(-1/2) */                                     \
+    MAP(square, 1)         /* a a */                                          \
+    MAP(reciprocal, 1)     /* 1/a */                                          \
+    MAP(abs, 1)            /* |a| */                                          \
+    MAP(sign, 1)           /* -1, 0, 1; NaN stays NaN */                      \
+    MAP(sin, 1)            /* sin a */                                        \
+    MAP(cos, 1)            /* cos a */                                        \
+    MAP(tanh, 1)           /* tanh a */                                       \
+    MAP(sigmoid, 1)        /* 1/(1 + e^-a) */                                 \
+    MAP(erf, 1)            /* erf a */                                        \
+    MAP(relu, 1)           /* a > 0 ? a : 0; NaN stays NaN */                 \
+    MAP(relu_grad, 2)      /* a > 0 ? b : 0        (a = x, b = gy) */         \
+    MAP(gelu, 1)           /* a Phi(a) = a (1 + erf(a/sqrt 2))/2 */           \
+    MAP(gelu_grad, 2)      /* b (Phi(a) + a phi(a)) */                        \
+    MAP(gelu_tanh, 1)      /* a (1 + tanh(sqrt(2/pi)(a + 0.044715 a^3)))/2 */ \
+    MAP(gelu_tanh_grad, 2) /* b times its derivative at a */                  \
+    MAP(silu, 1)           /* a sigmoid(a) */                                 \
+    MAP(silu_grad, 2)      /* b s (1 + a (1 - s)), s = sigmoid(a) */          \
+    MAP(sigmoid_grad, 2)   /* b a (1 - a)          (a = y) */                 \
+    MAP(tanh_grad, 2)      /* b (1 - a a)          (a = y) */                 \
+    MAP(maximum, 2)        /* the larger; NaN if either is */                 \
+    MAP(minimum, 2)        /* the smaller; NaN if either is */                \
+    MAP(clamp, 1)          /* min(max(a, p), q); NaN stays NaN */
 
-#define KERNEL_TESTS(TEST)                                                                     \
-    TEST(equal)         /* a == b */                                                           \
-    TEST(not_equal)     /* a != b */                                                           \
-    TEST(less)          /* a < b */                                                            \
-    TEST(less_equal)    /* a <= b */                                                           \
-    TEST(greater)       /* a > b */                                                            \
+#define KERNEL_TESTS(TEST)           \
+    TEST(equal)         /* a == b */ \
+    TEST(not_equal)     /* a != b */ \
+    TEST(less)          /* a < b */  \
+    TEST(less_equal)    /* a <= b */ \
+    TEST(greater)       /* a > b */  \
     TEST(greater_equal) /* a >= b */
 
 #define KERNEL_MAP_ENUM(name, operands) KERNEL_MAP_##name,
-#define KERNEL_TEST_ENUM(name) KERNEL_TEST_##name,
+#define KERNEL_TEST_ENUM(name)          KERNEL_TEST_##name,
 typedef enum { KERNEL_MAPS(KERNEL_MAP_ENUM) KERNEL_MAP_COUNT } kernel_map_name;
 typedef enum { KERNEL_TESTS(KERNEL_TEST_ENUM) KERNEL_TEST_COUNT } kernel_test_name;
 
-/* Reductions: y[kept] = R over reduced of x. The first `kept_ndim` axes of the space are kept and the
- * rest reduced; the caller has sorted the axes that way. y is addressed by y_strides over the kept axes. */
+/* Reductions: y[kept] = R over reduced of x. The first `kept_ndim` axes of the space are kept
+ * and the rest reduced; the caller has sorted the axes that way. y is addressed by y_strides
+ * over the kept axes. */
 typedef struct kernel_reduce {
     int kept_ndim, reduced_ndim;
     int64_t shape[2 * KERNEL_MAX_NDIM];
@@ -126,41 +132,44 @@ typedef struct kernel_rows {
     const void *gamma; /* [n] or NULL */
     const void *beta;  /* [n] or NULL */
     double epsilon;
-    void *y;                  /* [rows, n] */
-    void *mean, *rstd;        /* [rows]; mean is NULL for rmsnorm */
-    const void *gy;           /* [rows, n], for the gradients */
+    void *y;                   /* [rows, n] */
+    void *mean, *rstd;         /* [rows]; mean is NULL for rmsnorm */
+    const void *gy;            /* [rows, n], for the gradients */
     void *gx, *ggamma, *gbeta; /* [rows, n], [n] or NULL, [n] or NULL: written, not added to */
     void *scratch;
 } kernel_rows;
 
-/* Cross-entropy from logits. With p = softmax(x_r), c = classes, s = smoothing, w_r = 0 when the label is
- * the ignored one and 1 otherwise:
+/* Cross-entropy from logits. With p = softmax(x_r), c = classes, s = smoothing, w_r = 0 when
+ * the label is the ignored one and 1 otherwise:
  *   loss_r = w_r (lse_r - (1 - s) x[r, label] - (s/c) sum_j x[r, j])
- *   gx[r, j] = gy_r w_r (p_j - (1 - s)[j = label] - s/c)        (written over [rows, classes]) */
+ *   gx[r, j] = gy_r w_r (p_j - (1 - s)[j = label] - s/c)        (written over [rows, classes])
+ *   */
 typedef struct kernel_cross_entropy {
     int64_t rows, classes;
     const void *x;         /* [rows, classes] contiguous */
     const int32_t *labels; /* [rows] contiguous; the caller has checked the range */
     int32_t ignore;        /* this label is skipped */
     double smoothing;
-    void *loss;         /* [rows] */
-    void *lse;          /* [rows]: log sum exp of each row (written forward, read backward) */
-    const void *gy;     /* [rows], element stride gy_stride (0 for one common value) */
+    void *loss;     /* [rows] */
+    void *lse;      /* [rows]: log sum exp of each row (written forward, read backward) */
+    const void *gy; /* [rows], element stride gy_stride (0 for one common value) */
     int64_t gy_stride;
-    double gy_scale;    /* multiplies gy: 1/count for a mean */
-    void *gx;           /* [rows, classes] */
+    double gy_scale; /* multiplies gy: 1/count for a mean */
+    void *gx;        /* [rows, classes] */
 } kernel_cross_entropy;
 
-/* Exact attention in blocks, memory linear in the length (the log-sum-exp of each row is all it keeps).
+/* Exact attention in blocks, memory linear in the length (the log-sum-exp of each row is all it
+ * keeps).
  *   S = scale Q K^T (scale > 0), P = softmax over the keys a query may see, O = P V.
- * Query i sees key j when (not causal, or j <= i + offset) and (mask is NULL or mask[b,h,i,j] is not 0).
- * A query that sees no key gives O = 0, lse = +inf, and gradients of 0. Non-finite values in keys or values
- * that a query may not see never reach its result. Width strides are 1.
- * Heads: `heads` of q, o; `kv_heads` of k, v divides heads; query head h reads kv head h / (heads/kv_heads). */
+ * Query i sees key j when (not causal, or j <= i + offset) and (mask is NULL or mask[b,h,i,j]
+ * is not 0). A query that sees no key gives O = 0, lse = +inf, and gradients of 0. Non-finite
+ * values in keys or values that a query may not see never reach its result. Width strides are
+ * 1. Heads: `heads` of q, o; `kv_heads` of k, v divides heads; query head h reads kv head h /
+ * (heads/kv_heads). */
 typedef struct kernel_attention {
     int64_t batch, heads, kv_heads, queries, keys, width, value_width;
-    const void *q, *k, *v;                             /* [B, H, T, D], [B, Hkv, S, D], [B, Hkv, S, Dv] */
-    int64_t q_strides[3], k_strides[3], v_strides[3];  /* batch, head, row */
+    const void *q, *k, *v; /* [B, H, T, D], [B, Hkv, S, D], [B, Hkv, S, Dv] */
+    int64_t q_strides[3], k_strides[3], v_strides[3]; /* batch, head, row */
     double scale;
     bool causal;
     int64_t offset;
@@ -176,7 +185,8 @@ typedef struct kernel_attention {
     void *scratch;
 } kernel_attention;
 
-/* Rows of a table. gather: y[i] = table[ids[i]].  scatter_add: table[ids[i]] += y[i], in order of i. */
+/* Rows of a table. gather: y[i] = table[ids[i]].  scatter_add: table[ids[i]] += y[i], in order
+ * of i. */
 typedef struct kernel_gather {
     int64_t count, rows, width;
     const int32_t *ids; /* [count] contiguous; the caller has checked the range */
@@ -185,7 +195,8 @@ typedef struct kernel_gather {
     void *y; /* [count, width] contiguous */
 } kernel_gather;
 
-/* y[i] = 0 with the probability, factor x[i] otherwise; which, is decided by (key, i). Contiguous. */
+/* y[i] = 0 with the probability, factor x[i] otherwise; which, is decided by (key, i).
+ * Contiguous. */
 typedef struct kernel_dropout {
     int64_t n;
     const void *x;
@@ -199,15 +210,15 @@ typedef struct kernel_update {
     int64_t n;
     void *w;
     const void *g;
-    void *m, *v;                 /* moments; v unused by sgd; m NULL without momentum */
-    double g_scale;              /* multiplies g first: the clipping factor */
+    void *m, *v;    /* moments; v unused by sgd; m NULL without momentum */
+    double g_scale; /* multiplies g first: the clipping factor */
     double lr, beta1, beta2, epsilon;
-    double decay;                /* weight decay */
+    double decay;                    /* weight decay */
     double correction1, correction2; /* 1 - beta^t */
-    bool decoupled;              /* AdamW's decay: w -= lr decay w; otherwise g += decay w */
+    bool decoupled; /* AdamW's decay: w -= lr decay w; otherwise g += decay w */
     bool nesterov;
     double momentum, dampening;
-    bool first;                  /* sgd: the first step sets m = g */
+    bool first; /* sgd: the first step sets m = g */
 } kernel_update;
 
 typedef struct kernel_table {
@@ -219,15 +230,19 @@ typedef struct kernel_table {
     size_t (*reduce_scratch)(const kernel_reduce *);
     void (*sum)(const kernel_reduce *);
     void (*max)(const kernel_reduce *); /* NaN wins; over nothing -inf */
-    void (*softmax)(const kernel_rows *);          /* y = softmax(x) per row; a row of -inf only gives NaN */
+    void (*softmax)(
+        const kernel_rows *); /* y = softmax(x) per row; a row of -inf only gives NaN */
     void (*softmax_grad)(const kernel_rows *);     /* x holds y:  gx = y (gy - <gy, y>) */
     void (*log_softmax)(const kernel_rows *);      /* y = x - logsumexp(x) */
     void (*log_softmax_grad)(const kernel_rows *); /* x holds y:  gx = gy - e^y sum(gy) */
-    void (*layernorm)(const kernel_rows *);        /* y = gamma (x - mean) rstd + beta; mean, rstd written */
-    void (*rmsnorm)(const kernel_rows *);          /* y = gamma x rstd, rstd = 1/sqrt(mean(x^2) + epsilon) */
+    void (*layernorm)(
+        const kernel_rows *); /* y = gamma (x - mean) rstd + beta; mean, rstd written */
+    void (*rmsnorm)(
+        const kernel_rows *); /* y = gamma x rstd, rstd = 1/sqrt(mean(x^2) + epsilon) */
     size_t (*norm_grad_scratch)(const kernel_rows *);
-    void (*layernorm_grad)(const kernel_rows *); /* reads x, gamma, mean, rstd, gy; writes gx, ggamma, gbeta */
-    void (*rmsnorm_grad)(const kernel_rows *);   /* reads x, gamma, rstd, gy; writes gx, ggamma */
+    void (*layernorm_grad)(
+        const kernel_rows *); /* reads x, gamma, mean, rstd, gy; writes gx, ggamma, gbeta */
+    void (*rmsnorm_grad)(const kernel_rows *); /* reads x, gamma, rstd, gy; writes gx, ggamma */
     void (*cross_entropy)(const kernel_cross_entropy *);
     void (*cross_entropy_grad)(const kernel_cross_entropy *);
     size_t (*attention_scratch)(const kernel_attention *);
@@ -247,15 +262,16 @@ typedef struct kernel_isa {
     const kernel_table *f32, *f64;
 } kernel_isa;
 
-/* The table in use: chosen at first call from the CPU, or by HEED_ISA=name in the environment (a name the
- * CPU lacks falls back to the best it has). */
+/* The table in use: chosen at first call from the CPU, or by HEED_ISA=name in the environment
+ * (a name the CPU lacks falls back to the best it has). */
 const kernel_isa *heed__isa(void);
 /* Chooses by name, for tests; false when this build or CPU has no such set. */
 bool heed__isa_select(const char *name);
 /* The i-th set this build has and this CPU can run, NULL past the end; index 0 is "base". */
 const kernel_isa *heed__isa_at(int i);
 
-/* Threads the kernels may use: OMP_NUM_THREADS or the number of processors at first; 1 without OpenMP. */
+/* Threads the kernels may use: OMP_NUM_THREADS or the number of processors at first; 1 without
+ * OpenMP. */
 int heed__threads(void);
 void heed__set_threads(int n);
 

@@ -1,5 +1,5 @@
-/* The only file that speaks OpenMP. Work is a count of independent units fixed by shapes; which thread
- * runs a unit never shows in the result. */
+/* The only file that speaks OpenMP. Work is a count of independent units fixed by shapes; which
+ * thread runs a unit never shows in the result. */
 #ifndef HEED_PARALLEL_H
 #define HEED_PARALLEL_H
 
@@ -10,7 +10,8 @@
 #endif
 
 /* Runs body(context, unit, thread) for unit = 0 .. units - 1; thread < heed__threads(). */
-static inline void parallel_for(int64_t units, void (*body)(void *, int64_t, int), void *context)
+static inline void parallel_for(int64_t units, void (*body)(void *, int64_t, int),
+                                void *context)
 {
 #ifdef _OPENMP
     int threads = heed__threads();
@@ -37,7 +38,8 @@ static inline int parallel_processors(void)
 #endif
 }
 
-/* How many threads to use when n are asked for: all processors for n < 1, always one without OpenMP. */
+/* How many threads to use when n are asked for: all processors for n < 1, always one without
+ * OpenMP. */
 static inline int parallel_count(int n)
 {
 #ifdef _OPENMP

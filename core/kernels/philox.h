@@ -1,4 +1,5 @@
-/* Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011): four random words from a key and a counter. */
+/* Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011): four random words from a key and a counter.
+ */
 #ifndef HEED_PHILOX_H
 #define HEED_PHILOX_H
 
@@ -10,8 +11,8 @@ typedef struct philox_words {
 
 static inline philox_words philox(uint64_t key, uint64_t counter_high, uint64_t counter_low)
 {
-    philox_words x = { { (uint32_t)counter_low, (uint32_t)(counter_low >> 32), (uint32_t)counter_high,
-                         (uint32_t)(counter_high >> 32) } };
+    philox_words x = { { (uint32_t)counter_low, (uint32_t)(counter_low >> 32),
+                         (uint32_t)counter_high, (uint32_t)(counter_high >> 32) } };
     uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
     for (int round = 0; round < 10; round++) {
         uint64_t a = (uint64_t)0xD2511F53u * x.word[0];

@@ -1,5 +1,5 @@
-/* Chooses the instruction set and the number of threads. The reference set ("base") runs everywhere;
- * a better one replaces it when the CPU has it. */
+/* Chooses the instruction set and the number of threads. The reference set ("base") runs
+ * everywhere; a better one replaces it when the CPU has it. */
 #include "kernels.h"
 #include "parallel.h"
 

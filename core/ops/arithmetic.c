@@ -1,43 +1,57 @@
-/* Arithmetic, elementwise: each record is a formula, its adjoint, and one kernel of the elementwise family.
- * Results broadcast; the engine reduces contributions to each operand's shape. */
+/* Arithmetic, elementwise: each record is a formula, its adjoint, and one kernel of the
+ * elementwise family. Results broadcast; the engine reduces contributions to each operand's
+ * shape. */
 #include "ops.h"
 
-#define MAP(name_) .name = #name_, .shape = heed__shape_map, .run = heed__run_map, .kernel = KERNEL_MAP_##name_
-#define UNARY(list) .arity = 1, HEED_CASES(list)
+#define MAP(name_) \
+    .name = #name_, .shape = heed__shape_map, .run = heed__run_map, .kernel = KERNEL_MAP_##name_
+#define UNARY(list)  .arity = 1, HEED_CASES(list)
 #define BINARY(list) .arity = 2, HEED_CASES(list)
 
-/* Operands: the same shape, broadcast from either side, an axis of 1 against a longer one, 0-d, empty. */
+/* Operands: the same shape, broadcast from either side, an axis of 1 against a longer one, 0-d,
+ * empty. */
 static const heed_case pair_cases[] = {
-    { .label = "same shape", .x = { { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(2, 3) } } },
+    { .label = "same shape",
+      .x = { { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(2, 3) } } },
     { .label = "row", .x = { { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(3) } } },
-    { .label = "outer", .x = { { .shape = HEED_DIMS(2, 1, 2) }, { .shape = HEED_DIMS(3, 1) } } },
+    { .label = "outer",
+      .x = { { .shape = HEED_DIMS(2, 1, 2) }, { .shape = HEED_DIMS(3, 1) } } },
     { .label = "scalar", .x = { { .shape = { 0 } }, { .shape = HEED_DIMS(2, 2) } } },
-    { .label = "empty", .x = { { .shape = HEED_DIMS(0, 3) }, { .shape = HEED_DIMS(1, 3) } }, .stated = true,
+    { .label = "empty",
+      .x = { { .shape = HEED_DIMS(0, 3) }, { .shape = HEED_DIMS(1, 3) } },
+      .stated = true,
       .gx = { NULL, (const double[]){ 0, 0, 0 } } },
 };
 
 /* add.   y = a + b;   ga = gy,  gb = gy */
-static void add_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void add_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                    heed_tensor *gx[])
 {
     (void)t, (void)c, (void)y;
     gx[0] = gx[1] = gy;
 }
-HEED_DEFINE_OP(add) = { MAP(add), BINARY(pair_cases), .formula = "y = a + b", .adjoint = "ga = gy, gb = gy",
-                        .linear = true, .vjp = add_vjp };
+HEED_DEFINE_OP(add) = {
+    MAP(add),       BINARY(pair_cases), .formula = "y = a + b", .adjoint = "ga = gy, gb = gy",
+    .linear = true, .vjp = add_vjp
+};
 
 /* sub.   y = a - b;   ga = gy,  gb = -gy */
-static void sub_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void sub_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                    heed_tensor *gx[])
 {
     (void)y;
     gx[0] = gy;
     if (heed_wants(c, 1))
         gx[1] = heed_neg(t, gy);
 }
-HEED_DEFINE_OP(sub) = { MAP(sub), BINARY(pair_cases), .formula = "y = a - b", .adjoint = "ga = gy, gb = -gy",
-                        .linear = true, .vjp = sub_vjp };
+HEED_DEFINE_OP(sub) = {
+    MAP(sub),       BINARY(pair_cases), .formula = "y = a - b", .adjoint = "ga = gy, gb = -gy",
+    .linear = true, .vjp = sub_vjp
+};
 
 /* mul.   y = a b;   ga = gy b,  gb = gy a */
-static void mul_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void mul_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                    heed_tensor *gx[])
 {
     (void)y;
     if (heed_wants(c, 0))
@@ -45,21 +59,30 @@ static void mul_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tenso
     if (heed_wants(c, 1))
         gx[1] = heed_mul(t, gy, c->x[0]);
 }
-HEED_DEFINE_OP(mul) = { MAP(mul), BINARY(pair_cases), .formula = "y = a b", .adjoint = "ga = gy b, gb = gy a",
-                        .uses = HEED_USES_X(0) | HEED_USES_X(1), .vjp = mul_vjp };
+HEED_DEFINE_OP(mul) = { MAP(mul),
+                        BINARY(pair_cases),
+                        .formula = "y = a b",
+                        .adjoint = "ga = gy b, gb = gy a",
+                        .uses = HEED_USES_X(0) | HEED_USES_X(1),
+                        .vjp = mul_vjp };
 
 /* div.   y = a/b;   ga = gy/b,  gb = -gy a/b^2 */
 static const heed_case div_cases[] = {
     { .label = "same shape",
-      .x = { { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(2, 3), .low = 0.5, .high = 2 } } },
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(2, 3), .low = 0.5, .high = 2 } } },
     { .label = "negative row",
-      .x = { { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(3), .low = -2, .high = -0.5 } } },
-    { .label = "by zero", .x = { { .shape = HEED_DIMS(2), .values = (const double[]){ 1, -1 } },
-                                 { .shape = HEED_DIMS(2), .values = (const double[]){ 0, 0 }, .constant = true } },
-      .stated = true, .y = (const double[]){ INFINITY, -INFINITY },
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(3), .low = -2, .high = -0.5 } } },
+    { .label = "by zero",
+      .x = { { .shape = HEED_DIMS(2), .values = (const double[]){ 1, -1 } },
+             { .shape = HEED_DIMS(2), .values = (const double[]){ 0, 0 }, .constant = true } },
+      .stated = true,
+      .y = (const double[]){ INFINITY, -INFINITY },
       .gx = { (const double[]){ INFINITY, INFINITY } } },
 };
-static void div_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void div_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                    heed_tensor *gx[])
 {
     heed_tensor *quotient = heed_div(t, gy, c->x[1]);
     gx[0] = quotient;
@@ -68,8 +91,11 @@ static void div_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tenso
         gx[1] = heed_neg(t, product);
     }
 }
-HEED_DEFINE_OP(div) = { MAP(div), BINARY(div_cases), .formula = "y = a/b",
-                        .adjoint = "ga = gy/b, gb = -(gy/b) y", .uses = HEED_USES_X(1) | HEED_USES_Y,
+HEED_DEFINE_OP(div) = { MAP(div),
+                        BINARY(div_cases),
+                        .formula = "y = a/b",
+                        .adjoint = "ga = gy/b, gb = -(gy/b) y",
+                        .uses = HEED_USES_X(1) | HEED_USES_Y,
                         .vjp = div_vjp };
 
 /* maximum, minimum.   At a tie each operand gets half, as in PyTorch. */
@@ -77,11 +103,14 @@ static const heed_case tie_cases[] = {
     { .label = "distinct",
       .x = { { .shape = HEED_DIMS(4), .values = (const double[]){ 1, -2, 0.5, 3 } },
              { .shape = HEED_DIMS(4), .values = (const double[]){ 0, 1.5, -0.5, 4 } } } },
-    { .label = "row", .x = { { .shape = HEED_DIMS(2, 2), .values = (const double[]){ 1, -2, 0.5, 3 } },
-                             { .shape = HEED_DIMS(2), .values = (const double[]){ 0, 1.5 } } } },
-    { .label = "tie", .x = { { .shape = HEED_DIMS(1), .values = (const double[]){ 2 } },
-                             { .shape = HEED_DIMS(1), .values = (const double[]){ 2 } } },
-      .stated = true, .y = (const double[]){ 2 },
+    { .label = "row",
+      .x = { { .shape = HEED_DIMS(2, 2), .values = (const double[]){ 1, -2, 0.5, 3 } },
+             { .shape = HEED_DIMS(2), .values = (const double[]){ 0, 1.5 } } } },
+    { .label = "tie",
+      .x = { { .shape = HEED_DIMS(1), .values = (const double[]){ 2 } },
+             { .shape = HEED_DIMS(1), .values = (const double[]){ 2 } } },
+      .stated = true,
+      .y = (const double[]){ 2 },
       .gx = { (const double[]){ 0.5 }, (const double[]){ 0.5 } } },
 };
 
@@ -94,7 +123,8 @@ static heed_tensor *share(heed_tape *t, heed_tensor *wins, heed_tensor *ties, he
     return heed_where(t, wins, gy, rest);
 }
 
-static void maximum_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void maximum_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                        heed_tensor *gx[])
 {
     (void)y;
     heed_tensor *ties = heed_equal(t, c->x[0], c->x[1]);
@@ -103,11 +133,17 @@ static void maximum_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_t
     gx[0] = share(t, first, ties, gy);
     gx[1] = share(t, second, ties, gy);
 }
-HEED_DEFINE_OP(maximum) = { MAP(maximum), BINARY(tie_cases), .formula = "y = max(a, b)",
-                            .adjoint = "ga = gy [a > b] + gy/2 [a = b], gb = gy [b > a] + gy/2 [a = b]",
-                            .uses = HEED_USES_X(0) | HEED_USES_X(1), .vjp = maximum_vjp };
+HEED_DEFINE_OP(maximum) = {
+    MAP(maximum),
+    BINARY(tie_cases),
+    .formula = "y = max(a, b)",
+    .adjoint = "ga = gy [a > b] + gy/2 [a = b], gb = gy [b > a] + gy/2 [a = b]",
+    .uses = HEED_USES_X(0) | HEED_USES_X(1),
+    .vjp = maximum_vjp
+};
 
-static void minimum_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void minimum_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                        heed_tensor *gx[])
 {
     (void)y;
     heed_tensor *ties = heed_equal(t, c->x[0], c->x[1]);
@@ -116,9 +152,14 @@ static void minimum_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_t
     gx[0] = share(t, first, ties, gy);
     gx[1] = share(t, second, ties, gy);
 }
-HEED_DEFINE_OP(minimum) = { MAP(minimum), BINARY(tie_cases), .formula = "y = min(a, b)",
-                            .adjoint = "ga = gy [a < b] + gy/2 [a = b], gb = gy [b < a] + gy/2 [a = b]",
-                            .uses = HEED_USES_X(0) | HEED_USES_X(1), .vjp = minimum_vjp };
+HEED_DEFINE_OP(minimum) = {
+    MAP(minimum),
+    BINARY(tie_cases),
+    .formula = "y = min(a, b)",
+    .adjoint = "ga = gy [a < b] + gy/2 [a = b], gb = gy [b < a] + gy/2 [a = b]",
+    .uses = HEED_USES_X(0) | HEED_USES_X(1),
+    .vjp = minimum_vjp
+};
 
 /* ---- one operand ---- */
 
@@ -134,19 +175,29 @@ static const heed_case positive_cases[] = {
 
 /* scale.   y = p x;   gx = p gy */
 static const heed_case scale_cases[] = {
-    { .label = "matrix", .x = { { .shape = HEED_DIMS(2, 3) } }, .attributes = &(const heed__scalars){ -1.5, 0 } },
-    { .label = "by 0", .x = { { .shape = HEED_DIMS(2) } }, .attributes = &(const heed__scalars){ 0, 0 },
-      .stated = true, .y = (const double[]){ 0, 0 }, .gx = { (const double[]){ 0, 0 } } },
+    { .label = "matrix",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const heed__scalars){ -1.5, 0 } },
+    { .label = "by 0",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const heed__scalars){ 0, 0 },
+      .stated = true,
+      .y = (const double[]){ 0, 0 },
+      .gx = { (const double[]){ 0, 0 } } },
 };
-static void scale_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void scale_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                      heed_tensor *gx[])
 {
     (void)y;
     gx[0] = heed_scale(t, gy, ((const heed__scalars *)c->attributes)->p);
 }
-HEED_DEFINE_OP(scale) = { MAP(scale), UNARY(scale_cases), .formula = "y = p x", .adjoint = "gx = p gy",
-                          .linear = true, .attributes_size = sizeof(heed__scalars), .vjp = scale_vjp };
+HEED_DEFINE_OP(scale) = { MAP(scale),           UNARY(scale_cases),
+                          .formula = "y = p x", .adjoint = "gx = p gy",
+                          .linear = true,       .attributes_size = sizeof(heed__scalars),
+                          .vjp = scale_vjp };
 
-static void pass_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void pass_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                     heed_tensor *gx[])
 {
     (void)t, (void)c, (void)y;
     gx[0] = gy;
@@ -154,23 +205,38 @@ static void pass_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tens
 
 /* shift.   y = x + p;   gx = gy */
 static const heed_case shift_cases[] = {
-    { .label = "matrix", .x = { { .shape = HEED_DIMS(2, 3) } }, .attributes = &(const heed__scalars){ 0.25, 0 } },
-    { .label = "empty", .x = { { .shape = HEED_DIMS(0) } }, .attributes = &(const heed__scalars){ 1, 0 },
+    { .label = "matrix",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const heed__scalars){ 0.25, 0 } },
+    { .label = "empty",
+      .x = { { .shape = HEED_DIMS(0) } },
+      .attributes = &(const heed__scalars){ 1, 0 },
       .stated = true },
 };
-HEED_DEFINE_OP(shift) = { MAP(shift), UNARY(shift_cases), .formula = "y = x + p", .adjoint = "gx = gy",
-                          .attributes_size = sizeof(heed__scalars), .vjp = pass_vjp };
+HEED_DEFINE_OP(shift) = { MAP(shift),
+                          UNARY(shift_cases),
+                          .formula = "y = x + p",
+                          .adjoint = "gx = gy",
+                          .attributes_size = sizeof(heed__scalars),
+                          .vjp = pass_vjp };
 
 /* power.   y = x^p;   gx = gy p x^(p-1), and 0 for p = 0 */
 static const heed_case power_cases[] = {
-    { .label = "cube", .x = { { .shape = HEED_DIMS(2, 3) } }, .attributes = &(const heed__scalars){ 3, 0 } },
-    { .label = "real exponent", .x = { { .shape = HEED_DIMS(3), .low = 0.5, .high = 2 } },
+    { .label = "cube",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const heed__scalars){ 3, 0 } },
+    { .label = "real exponent",
+      .x = { { .shape = HEED_DIMS(3), .low = 0.5, .high = 2 } },
       .attributes = &(const heed__scalars){ -1.7, 0 } },
-    { .label = "exponent 0 at 0", .x = { { .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } },
-      .attributes = &(const heed__scalars){ 0, 0 }, .stated = true, .y = (const double[]){ 1 },
+    { .label = "exponent 0 at 0",
+      .x = { { .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } },
+      .attributes = &(const heed__scalars){ 0, 0 },
+      .stated = true,
+      .y = (const double[]){ 1 },
       .gx = { (const double[]){ 0 } } },
 };
-static void power_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void power_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                      heed_tensor *gx[])
 {
     double p = ((const heed__scalars *)c->attributes)->p;
     (void)y;
@@ -182,78 +248,111 @@ static void power_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_ten
     heed_tensor *scaled = heed_scale(t, slope, p);
     gx[0] = heed_mul(t, gy, scaled);
 }
-HEED_DEFINE_OP(power) = { MAP(power), UNARY(power_cases), .formula = "y = x^p",
-                          .adjoint = "gx = gy p x^(p-1); 0 for p = 0", .uses = HEED_USES_X(0),
-                          .attributes_size = sizeof(heed__scalars), .vjp = power_vjp };
+HEED_DEFINE_OP(power) = { MAP(power),
+                          UNARY(power_cases),
+                          .formula = "y = x^p",
+                          .adjoint = "gx = gy p x^(p-1); 0 for p = 0",
+                          .uses = HEED_USES_X(0),
+                          .attributes_size = sizeof(heed__scalars),
+                          .vjp = power_vjp };
 
 /* clamp.   y = min(max(x, p), q);   gx = gy on the closed interval [p, q], 0 outside */
 static const heed_case clamp_cases[] = {
-    { .label = "inside and outside", .x = { { .shape = HEED_DIMS(4), .values = (const double[]){ -2, -0.3, 0.4, 3 } } },
+    { .label = "inside and outside",
+      .x = { { .shape = HEED_DIMS(4), .values = (const double[]){ -2, -0.3, 0.4, 3 } } },
       .attributes = &(const heed__scalars){ -1, 1 } },
-    { .label = "at the bounds", .x = { { .shape = HEED_DIMS(2), .values = (const double[]){ -1, 1 } } },
-      .attributes = &(const heed__scalars){ -1, 1 }, .stated = true, .y = (const double[]){ -1, 1 },
+    { .label = "at the bounds",
+      .x = { { .shape = HEED_DIMS(2), .values = (const double[]){ -1, 1 } } },
+      .attributes = &(const heed__scalars){ -1, 1 },
+      .stated = true,
+      .y = (const double[]){ -1, 1 },
       .gx = { (const double[]){ 1, 1 } } },
 };
-static void clamp_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void clamp_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                      heed_tensor *gx[])
 {
     (void)y;
     /* The value is unchanged exactly where x lies in the interval. */
-    heed_tensor *clamped = heed__apply1(t, &heed_op_clamp, heed_detach(t, c->x[0]), c->attributes);
+    heed_tensor *clamped =
+        heed__apply1(t, &heed_op_clamp, heed_detach(t, c->x[0]), c->attributes);
     heed_tensor *inside = heed_equal(t, c->x[0], clamped);
     heed_tensor *zero = heed_scale(t, gy, 0);
     gx[0] = heed_where(t, inside, gy, zero);
 }
-HEED_DEFINE_OP(clamp) = { MAP(clamp), UNARY(clamp_cases), .formula = "y = min(max(x, p), q)",
-                          .adjoint = "gx = gy [p <= x <= q]", .uses = HEED_USES_X(0),
-                          .attributes_size = sizeof(heed__scalars), .vjp = clamp_vjp };
+HEED_DEFINE_OP(clamp) = { MAP(clamp),
+                          UNARY(clamp_cases),
+                          .formula = "y = min(max(x, p), q)",
+                          .adjoint = "gx = gy [p <= x <= q]",
+                          .uses = HEED_USES_X(0),
+                          .attributes_size = sizeof(heed__scalars),
+                          .vjp = clamp_vjp };
 
 /* neg.   y = -x;   gx = -gy */
-static void neg_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void neg_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                    heed_tensor *gx[])
 {
     (void)c, (void)y;
     gx[0] = heed_neg(t, gy);
 }
-HEED_DEFINE_OP(neg) = { MAP(neg), UNARY(any_cases), .formula = "y = -x", .adjoint = "gx = -gy", .linear = true,
-                        .vjp = neg_vjp };
+HEED_DEFINE_OP(neg) = {
+    MAP(neg),       UNARY(any_cases), .formula = "y = -x", .adjoint = "gx = -gy",
+    .linear = true, .vjp = neg_vjp
+};
 
 /* square.   y = x^2;   gx = 2 gy x */
-static void square_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void square_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                       heed_tensor *gx[])
 {
     (void)y;
     heed_tensor *product = heed_mul(t, gy, c->x[0]);
     gx[0] = heed_scale(t, product, 2);
 }
-HEED_DEFINE_OP(square) = { MAP(square), UNARY(any_cases), .formula = "y = x^2", .adjoint = "gx = 2 gy x",
-                           .uses = HEED_USES_X(0), .vjp = square_vjp };
+HEED_DEFINE_OP(square) = { MAP(square),
+                           UNARY(any_cases),
+                           .formula = "y = x^2",
+                           .adjoint = "gx = 2 gy x",
+                           .uses = HEED_USES_X(0),
+                           .vjp = square_vjp };
 
 /* reciprocal.   y = 1/x;   gx = -gy y^2 */
-static void reciprocal_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void reciprocal_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                           heed_tensor *gx[])
 {
     (void)c;
     heed_tensor *square = heed_square(t, y);
     heed_tensor *product = heed_mul(t, gy, square);
     gx[0] = heed_neg(t, product);
 }
-HEED_DEFINE_OP(reciprocal) = { MAP(reciprocal), UNARY(positive_cases), .formula = "y = 1/x",
-                               .adjoint = "gx = -gy y^2", .uses = HEED_USES_Y, .vjp = reciprocal_vjp };
+HEED_DEFINE_OP(reciprocal) = { MAP(reciprocal),      UNARY(positive_cases),
+                               .formula = "y = 1/x", .adjoint = "gx = -gy y^2",
+                               .uses = HEED_USES_Y,  .vjp = reciprocal_vjp };
 
 /* sqrt.   y = x^(1/2);   gx = gy/(2 y): infinite at 0 */
 static const heed_case sqrt_cases[] = {
     { .label = "matrix", .x = { { .shape = HEED_DIMS(2, 3), .low = 0.5, .high = 2 } } },
-    { .label = "at 0", .x = { { .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } }, .stated = true,
-      .y = (const double[]){ 0 }, .gx = { (const double[]){ INFINITY } } },
+    { .label = "at 0",
+      .x = { { .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } },
+      .stated = true,
+      .y = (const double[]){ 0 },
+      .gx = { (const double[]){ INFINITY } } },
 };
-static void sqrt_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void sqrt_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                     heed_tensor *gx[])
 {
     (void)c;
     heed_tensor *quotient = heed_div(t, gy, y);
     gx[0] = heed_scale(t, quotient, 0.5);
 }
-HEED_DEFINE_OP(sqrt) = { MAP(sqrt), UNARY(sqrt_cases), .formula = "y = x^(1/2)", .adjoint = "gx = gy/(2 y)",
-                         .uses = HEED_USES_Y, .vjp = sqrt_vjp };
+HEED_DEFINE_OP(sqrt) = { MAP(sqrt),
+                         UNARY(sqrt_cases),
+                         .formula = "y = x^(1/2)",
+                         .adjoint = "gx = gy/(2 y)",
+                         .uses = HEED_USES_Y,
+                         .vjp = sqrt_vjp };
 
 /* rsqrt.   y = x^(-1/2);   gx = -gy y^3/2 */
-static void rsqrt_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void rsqrt_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                      heed_tensor *gx[])
 {
     (void)c;
     heed_tensor *square = heed_square(t, y);
@@ -261,32 +360,45 @@ static void rsqrt_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_ten
     heed_tensor *product = heed_mul(t, gy, cube);
     gx[0] = heed_scale(t, product, -0.5);
 }
-HEED_DEFINE_OP(rsqrt) = { MAP(rsqrt), UNARY(positive_cases), .formula = "y = x^(-1/2)",
-                          .adjoint = "gx = -gy y^3/2", .uses = HEED_USES_Y, .vjp = rsqrt_vjp };
+HEED_DEFINE_OP(rsqrt) = { MAP(rsqrt),
+                          UNARY(positive_cases),
+                          .formula = "y = x^(-1/2)",
+                          .adjoint = "gx = -gy y^3/2",
+                          .uses = HEED_USES_Y,
+                          .vjp = rsqrt_vjp };
 
 /* abs.   y = |x|;   gx = gy sign(x): 0 at 0 */
 static const heed_case kink_cases[] = {
     { .label = "away from 0", .x = { { .shape = HEED_DIMS(2, 3), .gap = 0.1 } } },
-    { .label = "at 0", .x = { { .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } }, .stated = true,
-      .y = (const double[]){ 0 }, .gx = { (const double[]){ 0 } } },
+    { .label = "at 0",
+      .x = { { .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } },
+      .stated = true,
+      .y = (const double[]){ 0 },
+      .gx = { (const double[]){ 0 } } },
 };
-static void abs_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void abs_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                    heed_tensor *gx[])
 {
     (void)y;
     heed_tensor *sign = heed_sign(t, c->x[0]);
     gx[0] = heed_mul(t, gy, sign);
 }
-HEED_DEFINE_OP(abs) = { MAP(abs), UNARY(kink_cases), .formula = "y = |x|", .adjoint = "gx = gy sign(x); 0 at 0",
-                        .uses = HEED_USES_X(0), .vjp = abs_vjp };
+HEED_DEFINE_OP(abs) = { MAP(abs),
+                        UNARY(kink_cases),
+                        .formula = "y = |x|",
+                        .adjoint = "gx = gy sign(x); 0 at 0",
+                        .uses = HEED_USES_X(0),
+                        .vjp = abs_vjp };
 
 /* sign.   y = -1, 0 or 1;   gx = 0 */
-static void sign_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void sign_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                     heed_tensor *gx[])
 {
     (void)c, (void)y;
     gx[0] = heed_scale(t, gy, 0);
 }
-HEED_DEFINE_OP(sign) = { MAP(sign), UNARY(kink_cases), .formula = "y = sign(x)", .adjoint = "gx = 0",
-                         .vjp = sign_vjp };
+HEED_DEFINE_OP(sign) = { MAP(sign), UNARY(kink_cases), .formula = "y = sign(x)",
+                         .adjoint = "gx = 0", .vjp = sign_vjp };
 
 /* ---- the calls ---- */
 

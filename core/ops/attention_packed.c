@@ -1,5 +1,6 @@
-/* Self-attention straight from the packed projection: attention's records on views of one tensor, so that
- * neither splitting the heads nor joining them, nor their adjoints, copies anything. */
+/* Self-attention straight from the packed projection: attention's records on views of one
+ * tensor, so that neither splitting the heads nor joining them, nor their adjoints, copies
+ * anything. */
 #include "attention.h"
 
 #include <string.h>
@@ -28,7 +29,8 @@ static void view_heads(const heed_tensor *packed, int heads, int which, heed_ten
     view->strides[1] = width;
     view->strides[2] = packed->strides[1];
     view->strides[3] = 1;
-    view->data = (char *)packed->data + which * heads * width * (int64_t)heed_dtype_size(packed->dtype);
+    view->data =
+        (char *)packed->data + which * heads * width * (int64_t)heed_dtype_size(packed->dtype);
 }
 
 static void unpack(const heed_call *c, unpacked *u)
@@ -39,8 +41,12 @@ static void unpack(const heed_call *c, unpacked *u)
         u->x[i] = &u->view[i];
     }
     u->x[3] = c->x[1];
-    u->call = (heed_call){ .op = &heed_op_attention, .n = 4, .x = u->x, .attributes = &a->attention,
-                           .saved = c->saved, .scratch = c->scratch };
+    u->call = (heed_call){ .op = &heed_op_attention,
+                           .n = 4,
+                           .x = u->x,
+                           .attributes = &a->attention,
+                           .saved = c->saved,
+                           .scratch = c->scratch };
 }
 
 static bool check_packed(heed_tape *t, const heed_call *c)
@@ -56,8 +62,9 @@ static bool check_packed(heed_tape *t, const heed_call *c)
     return heed__attention_check(t, &u.call);
 }
 
-/* attention_packed.   [B, T, 3 C] holds q, k and v; the result is [B, T, C], heads joined. The formulas are
- * attention's; reading and writing the packed tensor in place spares every copy. */
+/* attention_packed.   [B, T, 3 C] holds q, k and v; the result is [B, T, C], heads joined. The
+ * formulas are attention's; reading and writing the packed tensor in place spares every copy.
+ */
 static bool packed_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
     unpacked u;
@@ -92,7 +99,8 @@ static void packed_run(const heed_call *c, heed_tensor *y)
     heed_tensor heads = by_heads(y, ((const packed_attributes *)c->attributes)->heads);
     heed__attention_run(&u.call, &heads);
 }
-static void packed_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void packed_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                       heed_tensor *gx[])
 {
     heed_tensor *x[5] = { c->x[0], c->x[1], y, gy, c->saved[0] };
     gx[0] = heed_apply(t, &heed_op_attention_packed_grad, 5, x, c->attributes);
@@ -103,29 +111,51 @@ static heed_tensor *packed_compose(heed_tape *t, const heed_call *c)
     int64_t width = c->x[0]->shape[2] / 3;
     heed_tensor *x[4] = { NULL, NULL, NULL, c->x[1] };
     for (int i = 0; i < 3; i++)
-        x[i] = heed_split_heads(t, heed_slice(t, c->x[0], 2, i * width, (i + 1) * width, 1), a->heads);
+        x[i] = heed_split_heads(t, heed_slice(t, c->x[0], 2, i * width, (i + 1) * width, 1),
+                                a->heads);
     if (!x[0] || !x[1] || !x[2])
         return NULL;
     heed_call call = { .op = &heed_op_attention, .n = 4, .x = x, .attributes = &a->attention };
     return heed_join_heads(t, heed__attention_compose(t, &call, 0));
 }
-#define PACKED(s, causality, heads) .attributes = &(const packed_attributes){ { s, causality }, heads }
+#define PACKED(s, causality, heads)          \
+    .attributes = &(const packed_attributes) \
+    {                                        \
+        { s, causality }, heads              \
+    }
 static const heed_case packed_cases[] = {
-    { .label = "two heads, causal", .x = { { .shape = HEED_DIMS(1, 2, 12) } }, .absent = 2,
+    { .label = "two heads, causal",
+      .x = { { .shape = HEED_DIMS(1, 2, 12) } },
+      .absent = 2,
       PACKED(0.7, HEED_CAUSAL_TOP_LEFT, 2) },
     { .label = "masked",
       .x = { { .shape = HEED_DIMS(2, 2, 6) },
-             { .dtype = HEED_BOOL, .shape = HEED_DIMS(2, 1, 1, 2), .values = (const double[]){ 1, 1, 1, 0 } } },
+             { .dtype = HEED_BOOL,
+               .shape = HEED_DIMS(2, 1, 1, 2),
+               .values = (const double[]){ 1, 1, 1, 0 } } },
       PACKED(0.5, HEED_NOT_CAUSAL, 1) },
-    { .label = "one position", .x = { { .shape = HEED_DIMS(1, 1, 3), .values = (const double[]){ 2, 3, 5 } } }, .absent = 2,
-      PACKED(1, HEED_NOT_CAUSAL, 1), .stated = true, .y = (const double[]){ 5 }, .gx = { (const double[]){ 0, 0, 1 } } },
+    { .label = "one position",
+      .x = { { .shape = HEED_DIMS(1, 1, 3), .values = (const double[]){ 2, 3, 5 } } },
+      .absent = 2,
+      PACKED(1, HEED_NOT_CAUSAL, 1),
+      .stated = true,
+      .y = (const double[]){ 5 },
+      .gx = { (const double[]){ 0, 0, 1 } } },
 };
-HEED_DEFINE_OP(attention_packed) = { .name = "attention_packed", .arity = 2, .optional = 2, .integer = 2, .dense = 1,
-                                     .attributes_size = sizeof(packed_attributes), .shape = packed_shape,
-                                     .run = packed_run, .formula = "attention of q, k, v = x, heads joined",
+HEED_DEFINE_OP(attention_packed) = { .name = "attention_packed",
+                                     .arity = 2,
+                                     .optional = 2,
+                                     .integer = 2,
+                                     .dense = 1,
+                                     .attributes_size = sizeof(packed_attributes),
+                                     .shape = packed_shape,
+                                     .run = packed_run,
+                                     .formula = "attention of q, k, v = x, heads joined",
                                      .adjoint = "gx = attention's GQ, GK, GV side by side",
-                                     .uses = HEED_USES_X(0) | HEED_USES_X(1) | HEED_USES_Y, .vjp = packed_vjp,
-                                     .compose = packed_compose, HEED_CASES(packed_cases) };
+                                     .uses = HEED_USES_X(0) | HEED_USES_X(1) | HEED_USES_Y,
+                                     .vjp = packed_vjp,
+                                     .compose = packed_compose,
+                                     HEED_CASES(packed_cases) };
 
 /* attention_packed_grad.   Operands qkv, mask, o, go, lse; the result has qkv's shape. */
 static bool packed_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
@@ -152,19 +182,38 @@ static void packed_grad_run(const heed_call *c, heed_tensor *y)
 }
 static const heed_case packed_grad_cases[] = {
     { .label = "one position",
-      .x = { { .shape = HEED_DIMS(1, 1, 3), .values = (const double[]){ 2, 3, 5 } }, { 0 },
-             { .shape = HEED_DIMS(1, 1, 1), .values = (const double[]){ 5 } }, { .shape = HEED_DIMS(1, 1, 1), .values = (const double[]){ 7 } },
+      .x = { { .shape = HEED_DIMS(1, 1, 3), .values = (const double[]){ 2, 3, 5 } },
+             { 0 },
+             { .shape = HEED_DIMS(1, 1, 1), .values = (const double[]){ 5 } },
+             { .shape = HEED_DIMS(1, 1, 1), .values = (const double[]){ 7 } },
              { .shape = HEED_DIMS(1, 1, 1), .values = (const double[]){ 6 } } },
-      .absent = 2, PACKED(1, HEED_NOT_CAUSAL, 1), .stated = true, .y = (const double[]){ 0, 0, 7 } },
-    { .label = "empty", .x = { { .shape = HEED_DIMS(0, 1, 3) }, { 0 }, { .shape = HEED_DIMS(0, 1, 1) }, { .shape = HEED_DIMS(0, 1, 1) }, { .shape = HEED_DIMS(0, 1, 1) } },
-      .absent = 2, PACKED(1, HEED_NOT_CAUSAL, 1), .stated = true },
+      .absent = 2,
+      PACKED(1, HEED_NOT_CAUSAL, 1),
+      .stated = true,
+      .y = (const double[]){ 0, 0, 7 } },
+    { .label = "empty",
+      .x = { { .shape = HEED_DIMS(0, 1, 3) },
+             { 0 },
+             { .shape = HEED_DIMS(0, 1, 1) },
+             { .shape = HEED_DIMS(0, 1, 1) },
+             { .shape = HEED_DIMS(0, 1, 1) } },
+      .absent = 2,
+      PACKED(1, HEED_NOT_CAUSAL, 1),
+      .stated = true },
 };
-HEED_DEFINE_OP(attention_packed_grad) = { .name = "attention_packed_grad", .arity = 5, .optional = 2, .integer = 2,
-                                          .dense = 1 | 4 | 8 | 16, .attributes_size = sizeof(packed_attributes),
-                                          .shape = packed_grad_shape, .run = packed_grad_run,
-                                          .formula = "attention_packed's gx",
-                                          .adjoint = "none: a recorded sweep takes attention_packed's composition",
-                                          HEED_CASES(packed_grad_cases) };
+HEED_DEFINE_OP(attention_packed_grad) = {
+    .name = "attention_packed_grad",
+    .arity = 5,
+    .optional = 2,
+    .integer = 2,
+    .dense = 1 | 4 | 8 | 16,
+    .attributes_size = sizeof(packed_attributes),
+    .shape = packed_grad_shape,
+    .run = packed_grad_run,
+    .formula = "attention_packed's gx",
+    .adjoint = "none: a recorded sweep takes attention_packed's composition",
+    HEED_CASES(packed_grad_cases)
+};
 
 heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads, heed_tensor *mask,
                                    const heed_attention_options *options)
@@ -174,7 +223,8 @@ heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads, he
     if (!t || heed_error(t))
         return NULL;
     memset(&a, 0, sizeof a);
-    a.attention = heed__attention_resolve(&o, qkv && qkv->ndim == 3 && heads > 0 ? qkv->shape[2] / 3 / heads : 1);
+    a.attention = heed__attention_resolve(
+        &o, qkv && qkv->ndim == 3 && heads > 0 ? qkv->shape[2] / 3 / heads : 1);
     a.heads = heads;
     heed_tensor *x[2] = { qkv, mask };
     if (!o.composed && !(o.dropout > 0 && heed_training(t)))

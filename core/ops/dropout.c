@@ -1,4 +1,5 @@
-/* Dropout. The mask is a function of the draw's key, so the adjoint replays it and nothing is stored. */
+/* Dropout. The mask is a function of the draw's key, so the adjoint replays it and nothing is
+ * stored. */
 #include "../engine.h"
 #include "ops.h"
 
@@ -18,24 +19,41 @@ static bool dropout_shape(heed_tape *t, const heed_call *c, heed_result *r)
 static void dropout_run(const heed_call *c, heed_tensor *y)
 {
     const dropout_attributes *a = c->attributes;
-    kernel_dropout d = { .n = heed_size(y), .x = c->x[0]->data, .y = y->data, .key = a->key,
-                         .probability = a->probability, .factor = 1 / (1 - a->probability) };
+    kernel_dropout d = { .n = heed_size(y),
+                         .x = c->x[0]->data,
+                         .y = y->data,
+                         .key = a->key,
+                         .probability = a->probability,
+                         .factor = 1 / (1 - a->probability) };
     heed__kernels(y->dtype)->dropout(&d);
 }
-static void dropout_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void dropout_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                        heed_tensor *gx[])
 {
     (void)y;
     gx[0] = heed__apply1(t, &heed_op_dropout, gy, c->attributes);
 }
 static const heed_case dropout_cases[] = {
-    { .label = "a third", .x = { { .shape = HEED_DIMS(4, 3) } }, .attributes = &(const dropout_attributes){ 1.0 / 3, 42 } },
-    { .label = "none", .x = { { .shape = HEED_DIMS(2), .values = (const double[]){ 1, 2 } } },
-      .attributes = &(const dropout_attributes){ 0, 1 }, .stated = true, .y = (const double[]){ 1, 2 },
+    { .label = "a third",
+      .x = { { .shape = HEED_DIMS(4, 3) } },
+      .attributes = &(const dropout_attributes){ 1.0 / 3, 42 } },
+    { .label = "none",
+      .x = { { .shape = HEED_DIMS(2), .values = (const double[]){ 1, 2 } } },
+      .attributes = &(const dropout_attributes){ 0, 1 },
+      .stated = true,
+      .y = (const double[]){ 1, 2 },
       .gx = { (const double[]){ 1, 1 } } },
 };
-HEED_DEFINE_OP(dropout) = { .name = "dropout", .arity = 1, .dense = 1, .attributes_size = sizeof(dropout_attributes),
-                            .shape = dropout_shape, .run = dropout_run, .formula = "y = m x/(1 - p)",
-                            .adjoint = "gx = m gy/(1 - p), the same mask m", .linear = true, .vjp = dropout_vjp,
+HEED_DEFINE_OP(dropout) = { .name = "dropout",
+                            .arity = 1,
+                            .dense = 1,
+                            .attributes_size = sizeof(dropout_attributes),
+                            .shape = dropout_shape,
+                            .run = dropout_run,
+                            .formula = "y = m x/(1 - p)",
+                            .adjoint = "gx = m gy/(1 - p), the same mask m",
+                            .linear = true,
+                            .vjp = dropout_vjp,
                             HEED_CASES(dropout_cases) };
 
 heed_tensor *heed_dropout(heed_tape *t, heed_tensor *x, double p)

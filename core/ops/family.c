@@ -1,5 +1,5 @@
-/* The families behind the records: broadcasting, elementwise application, reduction arguments, and the
- * table of all ops. */
+/* The families behind the records: broadcasting, elementwise application, reduction arguments,
+ * and the table of all ops. */
 #include "ops.h"
 
 #include <string.h>
@@ -114,7 +114,8 @@ void heed__run_map(const heed_call *c, heed_tensor *y)
     heed__kernels(y->dtype)->map[c->op->kernel](&map);
 }
 
-kernel_reduce heed__reduce_arguments(const heed_tensor *x, unsigned reduced, const heed_tensor *y)
+kernel_reduce heed__reduce_arguments(const heed_tensor *x, unsigned reduced,
+                                     const heed_tensor *y)
 {
     kernel_reduce reduce = { .x = x->data, .y = y ? y->data : NULL, .scale = 1 };
     for (int pass = 0; pass < 2; pass++) {

@@ -12,8 +12,11 @@ static kernel_cross_entropy arguments(const heed_call *c)
     const heed_tensor *x = c->x[0], *labels = c->x[1];
     const heed_cross_entropy_options *o = &((const loss_attributes *)c->attributes)->options;
     int64_t classes = x->shape[x->ndim - 1];
-    return (kernel_cross_entropy){ .rows = heed_size(labels), .classes = classes, .x = x->data,
-                                   .labels = labels->data, .ignore = o->ignore ? o->ignore_index : -1,
+    return (kernel_cross_entropy){ .rows = heed_size(labels),
+                                   .classes = classes,
+                                   .x = x->data,
+                                   .labels = labels->data,
+                                   .ignore = o->ignore ? o->ignore_index : -1,
                                    .smoothing = o->smoothing };
 }
 
@@ -32,7 +35,8 @@ static bool check_operands(heed_tape *t, const heed_call *c)
     if (!heed__floats(t, c))
         return false;
     if (labels->dtype != HEED_I32)
-        return heed_refuse(t, c, "the labels are %s but must be i32", heed_dtype_name(labels->dtype));
+        return heed_refuse(t, c, "the labels are %s but must be i32",
+                           heed_dtype_name(labels->dtype));
     bool fits = x->ndim == labels->ndim + 1;
     for (int k = 0; fits && k < labels->ndim; k++)
         fits = x->shape[k] == labels->shape[k];
@@ -42,9 +46,10 @@ static bool check_operands(heed_tape *t, const heed_call *c)
         return heed_refuse(t, c, "smoothing %g is not in [0, 1)", o->smoothing);
     kernel_cross_entropy k = arguments(c);
     for (int64_t i = 0; i < k.rows; i++) {
-        if ((k.labels[i] < 0 || k.labels[i] >= k.classes) && !(o->ignore && k.labels[i] == o->ignore_index))
-            return heed_refuse(t, c, "label %d at index %lld is outside 0 .. %lld", k.labels[i], (long long)i,
-                               (long long)k.classes - 1);
+        if ((k.labels[i] < 0 || k.labels[i] >= k.classes) &&
+            !(o->ignore && k.labels[i] == o->ignore_index))
+            return heed_refuse(t, c, "label %d at index %lld is outside 0 .. %lld", k.labels[i],
+                               (long long)i, (long long)k.classes - 1);
     }
     return true;
 }
@@ -66,9 +71,9 @@ static bool loss_shape(heed_tape *t, const heed_call *c, heed_result *r)
     return true;
 }
 
-/* cross_entropy.   loss_r = w_r (lse_r - (1-s) x_rl - (s/C) sum_j x_rj), w_r = 0 for an ignored label
- * gx_rj = gy w_r (softmax(x_r)_j - (1-s) [j = l] - s/C), divided by the number of labels that count for a
- * mean. */
+/* cross_entropy.   loss_r = w_r (lse_r - (1-s) x_rl - (s/C) sum_j x_rj), w_r = 0 for an ignored
+ * label gx_rj = gy w_r (softmax(x_r)_j - (1-s) [j = l] - s/C), divided by the number of labels
+ * that count for a mean. */
 static void loss_run(const heed_call *c, heed_tensor *y)
 {
     const heed_cross_entropy_options *o = &((const loss_attributes *)c->attributes)->options;
@@ -90,7 +95,8 @@ static void loss_run(const heed_call *c, heed_tensor *y)
     else
         *(float *)y->data = (float)total;
 }
-static void loss_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void loss_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                     heed_tensor *gx[])
 {
     (void)y;
     gx[0] = heed_apply(t, &heed_op_cross_entropy_grad, 4,
@@ -103,12 +109,15 @@ static heed_tensor *loss_compose(heed_tape *t, const heed_call *c)
     kernel_cross_entropy k = arguments(c);
     int64_t count = counted(&k);
     heed_tensor *x = c->x[0];
-    /* The target distribution; an ignored label, outside the classes or not, has a row of zeros. */
+    /* The target distribution; an ignored label, outside the classes or not, has a row of
+     * zeros. */
     heed_tensor *hot = heed_cast(t, heed_one_hot(t, c->x[1], k.classes), x->dtype);
-    heed_tensor *target = heed_shift(t, heed_scale(t, hot, 1 - o->smoothing), o->smoothing / (double)k.classes);
+    heed_tensor *target =
+        heed_shift(t, heed_scale(t, hot, 1 - o->smoothing), o->smoothing / (double)k.classes);
     if (o->ignore) {
         heed_tensor *label = heed_cast(t, c->x[1], x->dtype);
-        heed_tensor *ignored = heed_cast(t, heed_full(t, HEED_SCALAR, o->ignore_index), x->dtype);
+        heed_tensor *ignored =
+            heed_cast(t, heed_full(t, HEED_SCALAR, o->ignore_index), x->dtype);
         heed_tensor *counts = heed_cast(t, heed_not_equal(t, label, ignored), x->dtype);
         heed_shape column = heed_shape_of(counts);
         column.size[column.ndim++] = 1;
@@ -121,24 +130,59 @@ static heed_tensor *loss_compose(heed_tape *t, const heed_call *c)
     loss = heed_sum(t, loss);
     return o->reduction == HEED_SUM ? loss : heed_scale(t, loss, count ? 1 / (double)count : 0);
 }
-#define LABELS(...) { .dtype = HEED_I32, .values = (const double[]){ __VA_ARGS__ }, .shape = HEED_DIMS(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int)) }
-#define OPTIONS(...) .attributes = &(const loss_attributes){ { __VA_ARGS__ } }
+#define LABELS(...)                                                      \
+    {                                                                    \
+        .dtype = HEED_I32, .values = (const double[]){ __VA_ARGS__ },    \
+        .shape = HEED_DIMS(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int)) \
+    }
+#define OPTIONS(...)                       \
+    .attributes = &(const loss_attributes) \
+    {                                      \
+        {                                  \
+            __VA_ARGS__                    \
+        }                                  \
+    }
 static const heed_case loss_cases[] = {
-    { .label = "mean", .x = { { .shape = HEED_DIMS(3, 4) }, LABELS(0, 3, 1) }, OPTIONS(HEED_MEAN, false, 0, 0) },
-    { .label = "sum, smoothing", .x = { { .shape = HEED_DIMS(2, 3) }, LABELS(2, 0) }, OPTIONS(HEED_SUM, false, 0, 0.1) },
-    { .label = "none, ignoring", .x = { { .shape = HEED_DIMS(3, 3) }, LABELS(1, -100, 2) }, OPTIONS(HEED_NONE, true, -100, 0.2) },
-    { .label = "mean, ignoring a class", .x = { { .shape = HEED_DIMS(3, 3) }, LABELS(1, 0, 2) }, OPTIONS(HEED_MEAN, true, 0, 0) },
-    { .label = "all ignored", .x = { { .shape = HEED_DIMS(2, 2) }, LABELS(7, 7) }, OPTIONS(HEED_MEAN, true, 7, 0), .stated = true,
-      .y = (const double[]){ 0 }, .gx = { (const double[]){ 0, 0, 0, 0 } } },
-    { .label = "logits far apart", .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 1e4, -1e4 } }, LABELS(1) },
-      OPTIONS(HEED_MEAN, false, 0, 0), .stated = true, .y = (const double[]){ 2e4 }, .gx = { (const double[]){ 1, -1 } } },
+    { .label = "mean",
+      .x = { { .shape = HEED_DIMS(3, 4) }, LABELS(0, 3, 1) },
+      OPTIONS(HEED_MEAN, false, 0, 0) },
+    { .label = "sum, smoothing",
+      .x = { { .shape = HEED_DIMS(2, 3) }, LABELS(2, 0) },
+      OPTIONS(HEED_SUM, false, 0, 0.1) },
+    { .label = "none, ignoring",
+      .x = { { .shape = HEED_DIMS(3, 3) }, LABELS(1, -100, 2) },
+      OPTIONS(HEED_NONE, true, -100, 0.2) },
+    { .label = "mean, ignoring a class",
+      .x = { { .shape = HEED_DIMS(3, 3) }, LABELS(1, 0, 2) },
+      OPTIONS(HEED_MEAN, true, 0, 0) },
+    { .label = "all ignored",
+      .x = { { .shape = HEED_DIMS(2, 2) }, LABELS(7, 7) },
+      OPTIONS(HEED_MEAN, true, 7, 0),
+      .stated = true,
+      .y = (const double[]){ 0 },
+      .gx = { (const double[]){ 0, 0, 0, 0 } } },
+    { .label = "logits far apart",
+      .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 1e4, -1e4 } }, LABELS(1) },
+      OPTIONS(HEED_MEAN, false, 0, 0),
+      .stated = true,
+      .y = (const double[]){ 2e4 },
+      .gx = { (const double[]){ 1, -1 } } },
 };
-HEED_DEFINE_OP(cross_entropy) = { .name = "cross_entropy", .arity = 2, .integer = 2, .dense = 3,
-                                  .attributes_size = sizeof(loss_attributes), .shape = loss_shape, .run = loss_run,
-                                  .formula = "loss_r = lse(x_r) - (1-s) x_rl - (s/C) sum_j x_rj; 0 if ignored",
-                                  .adjoint = "gx_rj = gy (softmax(x_r)_j - (1-s) [j = l] - s/C)",
-                                  .uses = HEED_USES_X(0) | HEED_USES_X(1), .vjp = loss_vjp,
-                                  .compose = loss_compose, HEED_CASES(loss_cases) };
+HEED_DEFINE_OP(cross_entropy) = {
+    .name = "cross_entropy",
+    .arity = 2,
+    .integer = 2,
+    .dense = 3,
+    .attributes_size = sizeof(loss_attributes),
+    .shape = loss_shape,
+    .run = loss_run,
+    .formula = "loss_r = lse(x_r) - (1-s) x_rl - (s/C) sum_j x_rj; 0 if ignored",
+    .adjoint = "gx_rj = gy (softmax(x_r)_j - (1-s) [j = l] - s/C)",
+    .uses = HEED_USES_X(0) | HEED_USES_X(1),
+    .vjp = loss_vjp,
+    .compose = loss_compose,
+    HEED_CASES(loss_cases)
+};
 
 /* cross_entropy_grad.   Operands x, labels, gy, lse. */
 static void loss_grad_run(const heed_call *c, heed_tensor *y)
@@ -159,25 +203,41 @@ static bool loss_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
     if (!check_operands(t, c))
         return false;
     int64_t rows = heed_size(c->x[1]);
-    if (heed_size(c->x[2]) != (o->reduction == HEED_NONE ? rows : 1) || heed_size(c->x[3]) != rows)
+    if (heed_size(c->x[2]) != (o->reduction == HEED_NONE ? rows : 1) ||
+        heed_size(c->x[3]) != rows)
         return heed_refuse(t, c, "gy or the log-sum-exp has a wrong size");
     return heed__shape_like(t, c, r);
 }
 static const heed_case loss_grad_cases[] = {
     { .label = "two classes",
-      .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 0, 0 } }, LABELS(1), { .shape = { 0 }, .values = (const double[]){ 2 } },
+      .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 0, 0 } },
+             LABELS(1),
+             { .shape = { 0 }, .values = (const double[]){ 2 } },
              { .shape = HEED_DIMS(1), .values = (const double[]){ 0.69314718055994530942 } } },
-      OPTIONS(HEED_MEAN, false, 0, 0), .stated = true, .y = (const double[]){ 1, -1 } },
+      OPTIONS(HEED_MEAN, false, 0, 0),
+      .stated = true,
+      .y = (const double[]){ 1, -1 } },
     { .label = "ignored",
-      .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 0, 0 } }, LABELS(1), { .shape = HEED_DIMS(1), .values = (const double[]){ 2 } },
+      .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 0, 0 } },
+             LABELS(1),
+             { .shape = HEED_DIMS(1), .values = (const double[]){ 2 } },
              { .shape = HEED_DIMS(1), .values = (const double[]){ 0.69314718055994530942 } } },
-      OPTIONS(HEED_NONE, true, 1, 0), .stated = true, .y = (const double[]){ 0, 0 } },
+      OPTIONS(HEED_NONE, true, 1, 0),
+      .stated = true,
+      .y = (const double[]){ 0, 0 } },
 };
-HEED_DEFINE_OP(cross_entropy_grad) = { .name = "cross_entropy_grad", .arity = 4, .integer = 2, .dense = 15,
-                                       .attributes_size = sizeof(loss_attributes), .shape = loss_grad_shape,
-                                       .run = loss_grad_run, .formula = "cross_entropy's gx",
-                                       .adjoint = "none: a recorded sweep takes cross_entropy's composition",
-                                       HEED_CASES(loss_grad_cases) };
+HEED_DEFINE_OP(cross_entropy_grad) = {
+    .name = "cross_entropy_grad",
+    .arity = 4,
+    .integer = 2,
+    .dense = 15,
+    .attributes_size = sizeof(loss_attributes),
+    .shape = loss_grad_shape,
+    .run = loss_grad_run,
+    .formula = "cross_entropy's gx",
+    .adjoint = "none: a recorded sweep takes cross_entropy's composition",
+    HEED_CASES(loss_grad_cases)
+};
 
 heed_tensor *heed_cross_entropy(heed_tape *t, heed_tensor *logits, heed_tensor *labels,
                                 const heed_cross_entropy_options *options)

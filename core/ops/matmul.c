@@ -1,4 +1,5 @@
-/* Matrix products. Strides are free, so transposes are views and never copies; batch axes broadcast. */
+/* Matrix products. Strides are free, so transposes are views and never copies; batch axes
+ * broadcast. */
 #include "ops.h"
 
 static void add_batch_axis(kernel_gemm *g, int64_t extent, int64_t a, int64_t b, int64_t c)
@@ -12,14 +13,20 @@ static void add_batch_axis(kernel_gemm *g, int64_t extent, int64_t a, int64_t b,
 /* matmul.   Y = A B over the last two axes;   GA = GY B^T,  GB = A^T GY */
 static bool matmul_shape(heed_tape *t, const heed_call *c, heed_result *r);
 
-static kernel_gemm matmul_arguments(const heed_call *c, const heed_shape *shape, const int64_t *strides)
+static kernel_gemm matmul_arguments(const heed_call *c, const heed_shape *shape,
+                                    const int64_t *strides)
 {
     const heed_tensor *a = c->x[0], *b = c->x[1];
     int n = shape->ndim;
-    kernel_gemm g = { .m = shape->size[n - 2], .n = shape->size[n - 1], .k = a->shape[a->ndim - 1],
-                      .a = a->data, .b = b->data,
-                      .a_row = a->strides[a->ndim - 2], .a_col = a->strides[a->ndim - 1],
-                      .b_row = b->strides[b->ndim - 2], .b_col = b->strides[b->ndim - 1] };
+    kernel_gemm g = { .m = shape->size[n - 2],
+                      .n = shape->size[n - 1],
+                      .k = a->shape[a->ndim - 1],
+                      .a = a->data,
+                      .b = b->data,
+                      .a_row = a->strides[a->ndim - 2],
+                      .a_col = a->strides[a->ndim - 1],
+                      .b_row = b->strides[b->ndim - 2],
+                      .b_col = b->strides[b->ndim - 1] };
     for (int k = 0; k < n - 2; k++) {
         int ka = k - (n - a->ndim), kb = k - (n - b->ndim);
         add_batch_axis(&g, shape->size[k], ka < 0 || a->shape[ka] == 1 ? 0 : a->strides[ka],
@@ -29,7 +36,8 @@ static kernel_gemm matmul_arguments(const heed_call *c, const heed_shape *shape,
     /* One B for all: rows of A that follow one another across the batch are one tall matrix. */
     while (g.batch_ndim > 0) {
         int last = g.batch_ndim - 1;
-        if (g.b_batch[last] != 0 || g.a_batch[last] != g.m * g.a_row || g.c_batch[last] != g.m * g.c_row)
+        if (g.b_batch[last] != 0 || g.a_batch[last] != g.m * g.a_row ||
+            g.c_batch[last] != g.m * g.c_row)
             break;
         g.m *= g.batch_shape[last];
         g.batch_ndim--;
@@ -45,14 +53,16 @@ static bool matmul_shape(heed_tape *t, const heed_call *c, heed_result *r)
         return heed_refuse(t, c, "both operands need two axes or more");
     int64_t inner_a = a->shape[a->ndim - 1], inner_b = b->shape[b->ndim - 2];
     if (inner_a != inner_b)
-        return heed_refuse(t, c, "inner extents %lld and %lld differ", (long long)inner_a, (long long)inner_b);
+        return heed_refuse(t, c, "inner extents %lld and %lld differ", (long long)inner_a,
+                           (long long)inner_b);
     r->dtype = a->dtype;
     r->shape.ndim = a->ndim > b->ndim ? a->ndim : b->ndim;
     for (int k = 3; k <= r->shape.ndim; k++) {
-        int64_t ea = k <= a->ndim ? a->shape[a->ndim - k] : 1, eb = k <= b->ndim ? b->shape[b->ndim - k] : 1;
+        int64_t ea = k <= a->ndim ? a->shape[a->ndim - k] : 1,
+                eb = k <= b->ndim ? b->shape[b->ndim - k] : 1;
         if (ea != eb && ea != 1 && eb != 1)
-            return heed_refuse(t, c, "batch extents %lld and %lld at axis %d do not broadcast", (long long)ea,
-                               (long long)eb, -k);
+            return heed_refuse(t, c, "batch extents %lld and %lld at axis %d do not broadcast",
+                               (long long)ea, (long long)eb, -k);
         r->shape.size[r->shape.ndim - k] = ea == 1 ? eb : ea;
     }
     r->shape.size[r->shape.ndim - 2] = a->shape[a->ndim - 2];
@@ -83,13 +93,14 @@ static void matmul_accumulate(const heed_call *c, heed_tensor *y)
 {
     matmul(c, y, true);
 }
-/* An operand without the other's batch axes: its gradient is one product over all rows, not a batch of
- * products to be summed. */
+/* An operand without the other's batch axes: its gradient is one product over all rows, not a
+ * batch of products to be summed. */
 static heed_tensor *rows_of(heed_tape *t, heed_tensor *x)
 {
     return x->ndim == 2 ? x : heed_reshape(t, x, HEED_SHAPE(-1, x->shape[x->ndim - 1]));
 }
-static void matmul_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void matmul_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                       heed_tensor *gx[])
 {
     heed_tensor *a = c->x[0], *b = c->x[1];
     (void)y;
@@ -106,27 +117,49 @@ static void matmul_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_te
     }
 }
 static const heed_case matmul_cases[] = {
-    { .label = "matrices", .x = { { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(3, 4) } } },
-    { .label = "batch", .x = { { .shape = HEED_DIMS(2, 2, 3) }, { .shape = HEED_DIMS(2, 3, 2) } } },
-    { .label = "broadcast batch", .x = { { .shape = HEED_DIMS(2, 1, 2, 2) }, { .shape = HEED_DIMS(3, 2, 1) } } },
-    { .label = "one right matrix", .x = { { .shape = HEED_DIMS(2, 2, 3) }, { .shape = HEED_DIMS(3, 2) } } },
-    { .label = "no inner extent", .x = { { .shape = HEED_DIMS(2, 0) }, { .shape = HEED_DIMS(0, 2) } }, .stated = true,
+    { .label = "matrices",
+      .x = { { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(3, 4) } } },
+    { .label = "batch",
+      .x = { { .shape = HEED_DIMS(2, 2, 3) }, { .shape = HEED_DIMS(2, 3, 2) } } },
+    { .label = "broadcast batch",
+      .x = { { .shape = HEED_DIMS(2, 1, 2, 2) }, { .shape = HEED_DIMS(3, 2, 1) } } },
+    { .label = "one right matrix",
+      .x = { { .shape = HEED_DIMS(2, 2, 3) }, { .shape = HEED_DIMS(3, 2) } } },
+    { .label = "no inner extent",
+      .x = { { .shape = HEED_DIMS(2, 0) }, { .shape = HEED_DIMS(0, 2) } },
+      .stated = true,
       .y = (const double[]){ 0, 0, 0, 0 } },
-    { .label = "no rows", .x = { { .shape = HEED_DIMS(0, 2) }, { .shape = HEED_DIMS(2, 2) } }, .stated = true,
+    { .label = "no rows",
+      .x = { { .shape = HEED_DIMS(0, 2) }, { .shape = HEED_DIMS(2, 2) } },
+      .stated = true,
       .gx = { NULL, (const double[]){ 0, 0, 0, 0 } } },
 };
-HEED_DEFINE_OP(matmul) = { .name = "matmul", .arity = 2, .shape = matmul_shape, .run = matmul_run,
-                           .accumulate = matmul_accumulate, .formula = "Y = A B",
-                           .adjoint = "GA = GY B^T, GB = A^T GY", .uses = HEED_USES_X(0) | HEED_USES_X(1),
-                           .vjp = matmul_vjp, HEED_CASES(matmul_cases) };
+HEED_DEFINE_OP(matmul) = { .name = "matmul",
+                           .arity = 2,
+                           .shape = matmul_shape,
+                           .run = matmul_run,
+                           .accumulate = matmul_accumulate,
+                           .formula = "Y = A B",
+                           .adjoint = "GA = GY B^T, GB = A^T GY",
+                           .uses = HEED_USES_X(0) | HEED_USES_X(1),
+                           .vjp = matmul_vjp,
+                           HEED_CASES(matmul_cases) };
 
 /* linear.   Y = X W^T + b;   GX = GY W,  GW = GY^T X,  gb = column sums of GY */
 static kernel_gemm linear_arguments(const heed_call *c)
 {
     const heed_tensor *x = c->x[0], *w = c->x[1], *bias = c->x[2];
-    kernel_gemm g = { .m = 1, .n = w->shape[0], .k = w->shape[1], .a = x->data, .b = w->data,
-                      .a_row = w->shape[1], .a_col = 1, .b_row = w->strides[1], .b_col = w->strides[0],
-                      .c_row = w->shape[0], .bias = bias ? bias->data : NULL };
+    kernel_gemm g = { .m = 1,
+                      .n = w->shape[0],
+                      .k = w->shape[1],
+                      .a = x->data,
+                      .b = w->data,
+                      .a_row = w->shape[1],
+                      .a_col = 1,
+                      .b_row = w->strides[1],
+                      .b_col = w->strides[0],
+                      .c_row = w->shape[0],
+                      .bias = bias ? bias->data : NULL };
     for (int k = 0; k < x->ndim - 1; k++)
         g.m *= x->shape[k];
     return g;
@@ -157,7 +190,8 @@ static void linear_run(const heed_call *c, heed_tensor *y)
     g.scratch = c->scratch;
     heed__kernels(y->dtype)->gemm(&g);
 }
-static void linear_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void linear_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                       heed_tensor *gx[])
 {
     heed_tensor *x = c->x[0], *w = c->x[1];
     int64_t rows = 1;
@@ -165,9 +199,11 @@ static void linear_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_te
     for (int k = 0; k < x->ndim - 1; k++)
         rows *= x->shape[k];
     if (heed_wants(c, 0))
-        gx[0] = x->ndim == 1 ? heed_reshape(t, heed_matmul(t, heed_reshape(t, gy, HEED_SHAPE(1, w->shape[0])), w),
-                                            HEED_SHAPE(w->shape[1]))
-                             : heed_matmul(t, gy, w);
+        gx[0] = x->ndim == 1
+                    ? heed_reshape(
+                          t, heed_matmul(t, heed_reshape(t, gy, HEED_SHAPE(1, w->shape[0])), w),
+                          HEED_SHAPE(w->shape[1]))
+                    : heed_matmul(t, gy, w);
     if (heed_wants(c, 1) || heed_wants(c, 2)) {
         heed_tensor *grows = heed_reshape(t, gy, HEED_SHAPE(rows, w->shape[0]));
         if (heed_wants(c, 1)) {
@@ -189,17 +225,36 @@ static heed_tensor *linear_compose(heed_tape *t, const heed_call *c)
     return c->x[2] ? heed_add(t, y, c->x[2]) : y;
 }
 static const heed_case linear_cases[] = {
-    { .label = "with bias", .x = { { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(4, 3) }, { .shape = HEED_DIMS(4) } } },
-    { .label = "batch, no bias", .x = { { .shape = HEED_DIMS(2, 2, 3) }, { .shape = HEED_DIMS(2, 3) } }, .absent = 4 },
-    { .label = "one vector", .x = { { .shape = HEED_DIMS(3) }, { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(2) } } },
-    { .label = "no rows", .x = { { .shape = HEED_DIMS(0, 2) }, { .shape = HEED_DIMS(2, 2) }, { .shape = HEED_DIMS(2) } },
-      .stated = true, .gx = { NULL, (const double[]){ 0, 0, 0, 0 }, (const double[]){ 0, 0 } } },
+    { .label = "with bias",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(4, 3) },
+             { .shape = HEED_DIMS(4) } } },
+    { .label = "batch, no bias",
+      .x = { { .shape = HEED_DIMS(2, 2, 3) }, { .shape = HEED_DIMS(2, 3) } },
+      .absent = 4 },
+    { .label = "one vector",
+      .x = { { .shape = HEED_DIMS(3) },
+             { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(2) } } },
+    { .label = "no rows",
+      .x = { { .shape = HEED_DIMS(0, 2) },
+             { .shape = HEED_DIMS(2, 2) },
+             { .shape = HEED_DIMS(2) } },
+      .stated = true,
+      .gx = { NULL, (const double[]){ 0, 0, 0, 0 }, (const double[]){ 0, 0 } } },
 };
-HEED_DEFINE_OP(linear) = { .name = "linear", .arity = 3, .optional = 4, .dense = 1 | 4, .shape = linear_shape,
-                           .run = linear_run, .formula = "Y = X W^T + b",
+HEED_DEFINE_OP(linear) = { .name = "linear",
+                           .arity = 3,
+                           .optional = 4,
+                           .dense = 1 | 4,
+                           .shape = linear_shape,
+                           .run = linear_run,
+                           .formula = "Y = X W^T + b",
                            .adjoint = "GX = GY W, GW = GY^T X, gb = column sums of GY",
-                           .uses = HEED_USES_X(0) | HEED_USES_X(1), .vjp = linear_vjp,
-                           .compose = linear_compose, HEED_CASES(linear_cases) };
+                           .uses = HEED_USES_X(0) | HEED_USES_X(1),
+                           .vjp = linear_vjp,
+                           .compose = linear_compose,
+                           HEED_CASES(linear_cases) };
 
 /* ---- the calls ---- */
 

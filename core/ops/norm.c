@@ -1,5 +1,5 @@
-/* Layer normalisation and RMS normalisation over the last axis. The gradient of all operands is one op with
- * one packed result [gx, ggamma, gbeta], read by views. */
+/* Layer normalisation and RMS normalisation over the last axis. The gradient of all operands is
+ * one op with one packed result [gx, ggamma, gbeta], read by views. */
 #include "ops.h"
 
 typedef struct norm_attributes {
@@ -14,7 +14,9 @@ static int64_t width_of(const heed_tensor *x)
 static kernel_rows rows_of(const heed_call *c, const heed_tensor *x)
 {
     int64_t n = width_of(x);
-    return (kernel_rows){ .rows = n ? heed_size(x) / n : 0, .n = n, .x = x->data,
+    return (kernel_rows){ .rows = n ? heed_size(x) / n : 0,
+                          .n = n,
+                          .x = x->data,
                           .epsilon = ((const norm_attributes *)c->attributes)->epsilon };
 }
 
@@ -48,7 +50,8 @@ static bool norm_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
     kernel_rows rows = { .rows = n ? heed_size(x) / n : 0, .n = n };
     if (!heed__floats(t, c))
         return false;
-    if (x->ndim < 1 || heed_size(c->x[2]) != heed_size(x) || (c->x[1] && heed_size(c->x[1]) != n))
+    if (x->ndim < 1 || heed_size(c->x[2]) != heed_size(x) ||
+        (c->x[1] && heed_size(c->x[1]) != n))
         return heed_refuse(t, c, "needs x and gy of one shape [..., n], and gamma [n] or NULL");
     for (int i = 3; i < c->n; i++) {
         if (heed_size(c->x[i]) != rows.rows)
@@ -94,7 +97,8 @@ static void layernorm_run(const heed_call *c, heed_tensor *y)
     rows.mean = c->saved[1]->data;
     heed__kernels(y->dtype)->layernorm(&rows);
 }
-static void layernorm_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void layernorm_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                          heed_tensor *gx[])
 {
     heed_tensor *x[5] = { c->x[0], c->x[1], gy, c->saved[0], c->saved[1] };
     (void)y;
@@ -106,34 +110,68 @@ static heed_tensor *layernorm_compose(heed_tape *t, const heed_call *c)
     heed_tensor *mean = heed_mean_axes(t, c->x[0], 1, &last, true);
     heed_tensor *centred = heed_sub(t, c->x[0], mean);
     heed_tensor *variance = heed_mean_axes(t, heed_square(t, centred), 1, &last, true);
-    heed_tensor *shifted = heed_shift(t, variance, ((const norm_attributes *)c->attributes)->epsilon);
+    heed_tensor *shifted =
+        heed_shift(t, variance, ((const norm_attributes *)c->attributes)->epsilon);
     heed_tensor *rstd = heed_rsqrt(t, shifted);
     heed_tensor *y = heed_mul(t, centred, rstd);
     if (c->x[1])
         y = heed_mul(t, y, c->x[1]);
     return c->x[2] ? heed_add(t, y, c->x[2]) : y;
 }
-#define EPSILON(e) .attributes = &(const norm_attributes){ e }
+#define EPSILON(e)                         \
+    .attributes = &(const norm_attributes) \
+    {                                      \
+        e                                  \
+    }
 static const heed_case layernorm_cases[] = {
-    { .label = "gamma and beta", .x = { { .shape = HEED_DIMS(2, 4) }, { .shape = HEED_DIMS(4) }, { .shape = HEED_DIMS(4) } },
+    { .label = "gamma and beta",
+      .x = { { .shape = HEED_DIMS(2, 4) },
+             { .shape = HEED_DIMS(4) },
+             { .shape = HEED_DIMS(4) } },
       EPSILON(1e-5) },
-    { .label = "gamma only", .x = { { .shape = HEED_DIMS(2, 2, 3) }, { .shape = HEED_DIMS(3) } }, .absent = 4, EPSILON(0.1) },
+    { .label = "gamma only",
+      .x = { { .shape = HEED_DIMS(2, 2, 3) }, { .shape = HEED_DIMS(3) } },
+      .absent = 4,
+      EPSILON(0.1) },
     { .label = "neither", .x = { { .shape = HEED_DIMS(5) } }, .absent = 6, EPSILON(1e-5) },
-    { .label = "a constant row", .x = { { .shape = HEED_DIMS(3), .values = (const double[]){ 2, 2, 2 } } }, .absent = 6,
-      EPSILON(1e-5), .stated = true, .y = (const double[]){ 0, 0, 0 }, .gx = { (const double[]){ 0, 0, 0 } } },
-    { .label = "one element", .x = { { .shape = HEED_DIMS(2, 1) } }, .absent = 6, EPSILON(1e-5), .stated = true,
-      .y = (const double[]){ 0, 0 }, .gx = { (const double[]){ 0, 0 } } },
-    { .label = "no rows", .x = { { .shape = HEED_DIMS(0, 2) }, { .shape = HEED_DIMS(2) }, { .shape = HEED_DIMS(2) } }, EPSILON(1e-5),
-      .stated = true, .gx = { NULL, (const double[]){ 0, 0 }, (const double[]){ 0, 0 } } },
+    { .label = "a constant row",
+      .x = { { .shape = HEED_DIMS(3), .values = (const double[]){ 2, 2, 2 } } },
+      .absent = 6,
+      EPSILON(1e-5),
+      .stated = true,
+      .y = (const double[]){ 0, 0, 0 },
+      .gx = { (const double[]){ 0, 0, 0 } } },
+    { .label = "one element",
+      .x = { { .shape = HEED_DIMS(2, 1) } },
+      .absent = 6,
+      EPSILON(1e-5),
+      .stated = true,
+      .y = (const double[]){ 0, 0 },
+      .gx = { (const double[]){ 0, 0 } } },
+    { .label = "no rows",
+      .x = { { .shape = HEED_DIMS(0, 2) },
+             { .shape = HEED_DIMS(2) },
+             { .shape = HEED_DIMS(2) } },
+      EPSILON(1e-5),
+      .stated = true,
+      .gx = { NULL, (const double[]){ 0, 0 }, (const double[]){ 0, 0 } } },
 };
-HEED_DEFINE_OP(layernorm) = { .name = "layernorm", .arity = 3, .optional = 6, .dense = 7,
-                              .attributes_size = sizeof(norm_attributes), .shape = norm_shape,
-                              .run = layernorm_run,
-                              .formula = "y = gamma xhat + beta, xhat = (x - mean)/sqrt(variance + eps)",
-                              .adjoint = "gx = (g - mean(g) - xhat mean(g xhat)) rstd, g = gamma gy; "
-                                         "ggamma = sum gy xhat, gbeta = sum gy",
-                              .uses = HEED_USES_X(0) | HEED_USES_X(1), .vjp = layernorm_vjp,
-                              .compose = layernorm_compose, HEED_CASES(layernorm_cases) };
+HEED_DEFINE_OP(layernorm) = {
+    .name = "layernorm",
+    .arity = 3,
+    .optional = 6,
+    .dense = 7,
+    .attributes_size = sizeof(norm_attributes),
+    .shape = norm_shape,
+    .run = layernorm_run,
+    .formula = "y = gamma xhat + beta, xhat = (x - mean)/sqrt(variance + eps)",
+    .adjoint = "gx = (g - mean(g) - xhat mean(g xhat)) rstd, g = gamma gy; "
+               "ggamma = sum gy xhat, gbeta = sum gy",
+    .uses = HEED_USES_X(0) | HEED_USES_X(1),
+    .vjp = layernorm_vjp,
+    .compose = layernorm_compose,
+    HEED_CASES(layernorm_cases)
+};
 
 /* layernorm_grad.   Operands x, gamma, gy, rstd, mean. */
 static void layernorm_grad_run(const heed_call *c, heed_tensor *y)
@@ -152,19 +190,35 @@ static void layernorm_grad_run(const heed_call *c, heed_tensor *y)
 }
 static const heed_case layernorm_grad_cases[] = {
     { .label = "two rows",
-      .x = { { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(3) }, { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(2) }, { .shape = HEED_DIMS(2) } },
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(3) },
+             { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(2) },
+             { .shape = HEED_DIMS(2) } },
       EPSILON(1e-5) },
     { .label = "no gamma",
-      .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 3, 5 } }, { 0 },
+      .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 3, 5 } },
+             { 0 },
              { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 1, 3 } },
-             { .shape = HEED_DIMS(1), .values = (const double[]){ 1 } }, { .shape = HEED_DIMS(1), .values = (const double[]){ 4 } } },
-      .absent = 2, EPSILON(0), .stated = true, .y = (const double[]){ 0, 0, -1, 3, 1, 3 } },
+             { .shape = HEED_DIMS(1), .values = (const double[]){ 1 } },
+             { .shape = HEED_DIMS(1), .values = (const double[]){ 4 } } },
+      .absent = 2,
+      EPSILON(0),
+      .stated = true,
+      .y = (const double[]){ 0, 0, -1, 3, 1, 3 } },
 };
-HEED_DEFINE_OP(layernorm_grad) = { .name = "layernorm_grad", .arity = 5, .optional = 2, .dense = 31,
-                                   .attributes_size = sizeof(norm_attributes), .shape = norm_grad_shape,
-                                   .run = layernorm_grad_run, .formula = "layernorm's gx, ggamma, gbeta, packed",
-                                   .adjoint = "none: a recorded sweep takes layernorm's composition",
-                                   HEED_CASES(layernorm_grad_cases) };
+HEED_DEFINE_OP(layernorm_grad) = {
+    .name = "layernorm_grad",
+    .arity = 5,
+    .optional = 2,
+    .dense = 31,
+    .attributes_size = sizeof(norm_attributes),
+    .shape = norm_grad_shape,
+    .run = layernorm_grad_run,
+    .formula = "layernorm's gx, ggamma, gbeta, packed",
+    .adjoint = "none: a recorded sweep takes layernorm's composition",
+    HEED_CASES(layernorm_grad_cases)
+};
 
 /* rmsnorm.   r = 1/sqrt(mean(x^2) + eps),  y = gamma x r
  * With g = gamma gy:  gx = r (g - x r^2 mean(g x)),  ggamma = sum over rows of gy x r. */
@@ -176,7 +230,8 @@ static void rmsnorm_run(const heed_call *c, heed_tensor *y)
     rows.rstd = c->saved[0]->data;
     heed__kernels(y->dtype)->rmsnorm(&rows);
 }
-static void rmsnorm_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void rmsnorm_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                        heed_tensor *gx[])
 {
     heed_tensor *x[4] = { c->x[0], c->x[1], gy, c->saved[0] };
     (void)y;
@@ -186,22 +241,39 @@ static heed_tensor *rmsnorm_compose(heed_tape *t, const heed_call *c)
 {
     const int last = -1;
     heed_tensor *mean = heed_mean_axes(t, heed_square(t, c->x[0]), 1, &last, true);
-    heed_tensor *shifted = heed_shift(t, mean, ((const norm_attributes *)c->attributes)->epsilon);
+    heed_tensor *shifted =
+        heed_shift(t, mean, ((const norm_attributes *)c->attributes)->epsilon);
     heed_tensor *y = heed_mul(t, c->x[0], heed_rsqrt(t, shifted));
     return c->x[1] ? heed_mul(t, y, c->x[1]) : y;
 }
 static const heed_case rmsnorm_cases[] = {
-    { .label = "gamma", .x = { { .shape = HEED_DIMS(2, 4) }, { .shape = HEED_DIMS(4) } }, EPSILON(1e-5) },
+    { .label = "gamma",
+      .x = { { .shape = HEED_DIMS(2, 4) }, { .shape = HEED_DIMS(4) } },
+      EPSILON(1e-5) },
     { .label = "none", .x = { { .shape = HEED_DIMS(2, 2, 3) } }, .absent = 2, EPSILON(0.1) },
-    { .label = "zeros", .x = { { .shape = HEED_DIMS(2), .values = (const double[]){ 0, 0 } } }, .absent = 2,
-      EPSILON(0.25), .stated = true, .y = (const double[]){ 0, 0 }, .gx = { (const double[]){ 2, 2 } } },
+    { .label = "zeros",
+      .x = { { .shape = HEED_DIMS(2), .values = (const double[]){ 0, 0 } } },
+      .absent = 2,
+      EPSILON(0.25),
+      .stated = true,
+      .y = (const double[]){ 0, 0 },
+      .gx = { (const double[]){ 2, 2 } } },
 };
-HEED_DEFINE_OP(rmsnorm) = { .name = "rmsnorm", .arity = 2, .optional = 2, .dense = 3,
-                            .attributes_size = sizeof(norm_attributes), .shape = norm_shape, .run = rmsnorm_run,
-                            .formula = "y = gamma x r, r = 1/sqrt(mean(x^2) + eps)",
-                            .adjoint = "gx = r (g - x r^2 mean(g x)), g = gamma gy; ggamma = sum gy x r",
-                            .uses = HEED_USES_X(0) | HEED_USES_X(1), .vjp = rmsnorm_vjp,
-                            .compose = rmsnorm_compose, HEED_CASES(rmsnorm_cases) };
+HEED_DEFINE_OP(rmsnorm) = {
+    .name = "rmsnorm",
+    .arity = 2,
+    .optional = 2,
+    .dense = 3,
+    .attributes_size = sizeof(norm_attributes),
+    .shape = norm_shape,
+    .run = rmsnorm_run,
+    .formula = "y = gamma x r, r = 1/sqrt(mean(x^2) + eps)",
+    .adjoint = "gx = r (g - x r^2 mean(g x)), g = gamma gy; ggamma = sum gy x r",
+    .uses = HEED_USES_X(0) | HEED_USES_X(1),
+    .vjp = rmsnorm_vjp,
+    .compose = rmsnorm_compose,
+    HEED_CASES(rmsnorm_cases)
+};
 
 /* rmsnorm_grad.   Operands x, gamma, gy, rstd. */
 static void rmsnorm_grad_run(const heed_call *c, heed_tensor *y)
@@ -225,21 +297,38 @@ static bool rmsnorm_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
 }
 static const heed_case rmsnorm_grad_cases[] = {
     { .label = "two rows",
-      .x = { { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(3) }, { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(2) } }, EPSILON(1e-5) },
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(3) },
+             { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(2) } },
+      EPSILON(1e-5) },
     { .label = "no gamma",
-      .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 1, 1 } }, { 0 },
-             { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 1, 3 } }, { .shape = HEED_DIMS(1), .values = (const double[]){ 1 } } },
-      .absent = 2, EPSILON(0), .stated = true, .y = (const double[]){ -1, 1, 1, 3 } },
+      .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 1, 1 } },
+             { 0 },
+             { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 1, 3 } },
+             { .shape = HEED_DIMS(1), .values = (const double[]){ 1 } } },
+      .absent = 2,
+      EPSILON(0),
+      .stated = true,
+      .y = (const double[]){ -1, 1, 1, 3 } },
 };
-HEED_DEFINE_OP(rmsnorm_grad) = { .name = "rmsnorm_grad", .arity = 4, .optional = 2, .dense = 15,
-                                 .attributes_size = sizeof(norm_attributes), .shape = rmsnorm_grad_shape,
-                                 .run = rmsnorm_grad_run, .formula = "rmsnorm's gx, ggamma, packed",
-                                 .adjoint = "none: a recorded sweep takes rmsnorm's composition",
-                                 HEED_CASES(rmsnorm_grad_cases) };
+HEED_DEFINE_OP(rmsnorm_grad) = {
+    .name = "rmsnorm_grad",
+    .arity = 4,
+    .optional = 2,
+    .dense = 15,
+    .attributes_size = sizeof(norm_attributes),
+    .shape = rmsnorm_grad_shape,
+    .run = rmsnorm_grad_run,
+    .formula = "rmsnorm's gx, ggamma, packed",
+    .adjoint = "none: a recorded sweep takes rmsnorm's composition",
+    HEED_CASES(rmsnorm_grad_cases)
+};
 
 /* ---- the calls ---- */
 
-heed_tensor *heed_layernorm(heed_tape *t, heed_tensor *x, heed_tensor *gamma, heed_tensor *beta, double epsilon)
+heed_tensor *heed_layernorm(heed_tape *t, heed_tensor *x, heed_tensor *gamma, heed_tensor *beta,
+                            double epsilon)
 {
     return heed__apply3(t, &heed_op_layernorm, x, gamma, beta, &(norm_attributes){ epsilon });
 }

@@ -1,5 +1,5 @@
-/* What the op files share: the way from tensors to kernel arguments, and the shape rules of whole families.
- * Ops see op.h and the kernels, never the tape's insides. */
+/* What the op files share: the way from tensors to kernel arguments, and the shape rules of
+ * whole families. Ops see op.h and the kernels, never the tape's insides. */
 #ifndef HEED_OPS_H
 #define HEED_OPS_H
 
@@ -17,11 +17,15 @@
 const kernel_table *heed__kernels(heed_dtype dtype);
 
 /* Shape rules. */
-bool heed__shape_map(heed_tape *t, const heed_call *c, heed_result *r);  /* broadcast of all operands */
-bool heed__shape_test(heed_tape *t, const heed_call *c, heed_result *r); /* the same, a bool result */
-bool heed__shape_like(heed_tape *t, const heed_call *c, heed_result *r); /* operand 0's shape and dtype */
+/* broadcast of all operands */
+bool heed__shape_map(heed_tape *t, const heed_call *c, heed_result *r);
+/* the same, a bool result */
+bool heed__shape_test(heed_tape *t, const heed_call *c, heed_result *r);
+/* operand 0's shape and dtype */
+bool heed__shape_like(heed_tape *t, const heed_call *c, heed_result *r);
 
-/* Elementwise: y = kernels.map[c->op->kernel](x...; p, q), p and q from attributes of type heed__scalars. */
+/* Elementwise: y = kernels.map[c->op->kernel](x...; p, q), p and q from attributes of type
+ * heed__scalars. */
 typedef struct heed__scalars {
     double p, q;
 } heed__scalars;
@@ -32,7 +36,8 @@ kernel_map heed__map_arguments(const heed_call *c, const heed_tensor *y);
 /* True for f32 and f64; otherwise refuses the call by operand and dtype. */
 bool heed__floats(heed_tape *t, const heed_call *c);
 /* A reduction's arguments: axes of x in `reduced` (a bit each) after those that stay. */
-kernel_reduce heed__reduce_arguments(const heed_tensor *x, unsigned reduced, const heed_tensor *y);
+kernel_reduce heed__reduce_arguments(const heed_tensor *x, unsigned reduced,
+                                     const heed_tensor *y);
 
 /* Shorthands for the adjoints. */
 static inline heed_tensor *heed__apply1(heed_tape *t, const heed_op *op, heed_tensor *a,
@@ -41,14 +46,14 @@ static inline heed_tensor *heed__apply1(heed_tape *t, const heed_op *op, heed_te
     return heed_apply(t, op, 1, (heed_tensor *[]){ a }, attributes);
 }
 
-static inline heed_tensor *heed__apply2(heed_tape *t, const heed_op *op, heed_tensor *a, heed_tensor *b,
-                                        const void *attributes)
+static inline heed_tensor *heed__apply2(heed_tape *t, const heed_op *op, heed_tensor *a,
+                                        heed_tensor *b, const void *attributes)
 {
     return heed_apply(t, op, 2, (heed_tensor *[]){ a, b }, attributes);
 }
 
-static inline heed_tensor *heed__apply3(heed_tape *t, const heed_op *op, heed_tensor *a, heed_tensor *b,
-                                        heed_tensor *c, const void *attributes)
+static inline heed_tensor *heed__apply3(heed_tape *t, const heed_op *op, heed_tensor *a,
+                                        heed_tensor *b, heed_tensor *c, const void *attributes)
 {
     return heed_apply(t, op, 3, (heed_tensor *[]){ a, b, c }, attributes);
 }

@@ -1,4 +1,5 @@
-/* Reductions over sets of axes. The axes travel as a bit mask; kept axes come first in the kernel's eyes. */
+/* Reductions over sets of axes. The axes travel as a bit mask; kept axes come first in the
+ * kernel's eyes. */
 #include "ops.h"
 
 typedef struct reduce_attributes {
@@ -50,14 +51,21 @@ static heed_tensor *unreduce(heed_tape *t, const heed_call *c, heed_tensor *g)
     return heed_reshape(t, g, kept);
 }
 
-#define AXES(bits, keep) .attributes = &(const reduce_attributes){ bits, keep }
+#define AXES(bits, keep)                     \
+    .attributes = &(const reduce_attributes) \
+    {                                        \
+        bits, keep                           \
+    }
 static const heed_case reduce_cases[] = {
     { .label = "all", .x = { { .shape = HEED_DIMS(2, 3) } }, AXES(3, false) },
     { .label = "last, kept", .x = { { .shape = HEED_DIMS(2, 3) } }, AXES(2, true) },
     { .label = "first and last", .x = { { .shape = HEED_DIMS(2, 3, 2) } }, AXES(5, false) },
     { .label = "none", .x = { { .shape = HEED_DIMS(3) } }, AXES(0, false) },
     { .label = "0-d", .x = { { .shape = { 0 } } }, AXES(0, false) },
-    { .label = "empty axis kept", .x = { { .shape = HEED_DIMS(0, 2) } }, AXES(2, false), .stated = true },
+    { .label = "empty axis kept",
+      .x = { { .shape = HEED_DIMS(0, 2) } },
+      AXES(2, false),
+      .stated = true },
 };
 
 /* sum.   y = sum_R x;   gx = gy, broadcast */
@@ -66,14 +74,21 @@ static void sum_run(const heed_call *c, heed_tensor *y)
     kernel_reduce reduce = arguments(c, y);
     heed__kernels(y->dtype)->sum(&reduce);
 }
-static void sum_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void sum_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                    heed_tensor *gx[])
 {
     (void)y;
     gx[0] = heed_expand(t, unreduce(t, c, gy), heed_shape_of(c->x[0]));
 }
-HEED_DEFINE_OP(sum) = { .name = "sum", .arity = 1, .attributes_size = sizeof(reduce_attributes),
-                        .shape = reduce_shape, .run = sum_run, .formula = "y = sum over axes of x",
-                        .adjoint = "gx = gy, broadcast", .linear = true, .vjp = sum_vjp,
+HEED_DEFINE_OP(sum) = { .name = "sum",
+                        .arity = 1,
+                        .attributes_size = sizeof(reduce_attributes),
+                        .shape = reduce_shape,
+                        .run = sum_run,
+                        .formula = "y = sum over axes of x",
+                        .adjoint = "gx = gy, broadcast",
+                        .linear = true,
+                        .vjp = sum_vjp,
                         HEED_CASES(reduce_cases) };
 
 /* mean.   y = sum_R x / n;   gx = gy/n, broadcast */
@@ -91,24 +106,38 @@ static void mean_run(const heed_call *c, heed_tensor *y)
     reduce.scale = mean_factor(c);
     heed__kernels(y->dtype)->sum(&reduce);
 }
-static void mean_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void mean_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                     heed_tensor *gx[])
 {
     (void)y;
     heed_tensor *scaled = heed_scale(t, gy, mean_factor(c));
     gx[0] = heed_expand(t, unreduce(t, c, scaled), heed_shape_of(c->x[0]));
 }
-HEED_DEFINE_OP(mean) = { .name = "mean", .arity = 1, .attributes_size = sizeof(reduce_attributes),
-                         .shape = reduce_shape, .run = mean_run, .formula = "y = mean over axes of x",
-                         .adjoint = "gx = gy/n, broadcast", .linear = true, .vjp = mean_vjp,
+HEED_DEFINE_OP(mean) = { .name = "mean",
+                         .arity = 1,
+                         .attributes_size = sizeof(reduce_attributes),
+                         .shape = reduce_shape,
+                         .run = mean_run,
+                         .formula = "y = mean over axes of x",
+                         .adjoint = "gx = gy/n, broadcast",
+                         .linear = true,
+                         .vjp = mean_vjp,
                          HEED_CASES(reduce_cases) };
 
 /* max.   y = max_R x;   gx = gy [x = y]/(number of ties) */
 static const heed_case max_cases[] = {
-    { .label = "last", .x = { { .shape = HEED_DIMS(2, 3), .values = (const double[]){ 1, 3, 2, 0, -1, 4 } } },
+    { .label = "last",
+      .x = { { .shape = HEED_DIMS(2, 3), .values = (const double[]){ 1, 3, 2, 0, -1, 4 } } },
       AXES(2, false) },
-    { .label = "all", .x = { { .shape = HEED_DIMS(2, 2), .values = (const double[]){ 1, 3, 2, 0 } } }, AXES(3, true) },
-    { .label = "ties share", .x = { { .shape = HEED_DIMS(3), .values = (const double[]){ 2, 1, 2 } } },
-      AXES(1, false), .stated = true, .y = (const double[]){ 2 }, .gx = { (const double[]){ 0.5, 0, 0.5 } } },
+    { .label = "all",
+      .x = { { .shape = HEED_DIMS(2, 2), .values = (const double[]){ 1, 3, 2, 0 } } },
+      AXES(3, true) },
+    { .label = "ties share",
+      .x = { { .shape = HEED_DIMS(3), .values = (const double[]){ 2, 1, 2 } } },
+      AXES(1, false),
+      .stated = true,
+      .y = (const double[]){ 2 },
+      .gx = { (const double[]){ 0.5, 0, 0.5 } } },
 };
 static bool max_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
@@ -124,19 +153,27 @@ static void max_run(const heed_call *c, heed_tensor *y)
     kernel_reduce reduce = arguments(c, y);
     heed__kernels(y->dtype)->max(&reduce);
 }
-static void max_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void max_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                    heed_tensor *gx[])
 {
     heed_tensor *is_max = heed_cast(t, heed_equal(t, c->x[0], unreduce(t, c, y)), gy->dtype);
     heed_tensor *ties = heed__apply1(t, &heed_op_sum, is_max, c->attributes);
     heed_tensor *share = heed_div(t, gy, ties);
     gx[0] = heed_mul(t, is_max, unreduce(t, c, share));
 }
-HEED_DEFINE_OP(max) = { .name = "max", .arity = 1, .attributes_size = sizeof(reduce_attributes),
-                        .shape = max_shape, .run = max_run, .formula = "y = max over axes of x",
-                        .adjoint = "gx = gy [x = y]/ties", .uses = HEED_USES_X(0) | HEED_USES_Y,
-                        .vjp = max_vjp, HEED_CASES(max_cases) };
+HEED_DEFINE_OP(max) = { .name = "max",
+                        .arity = 1,
+                        .attributes_size = sizeof(reduce_attributes),
+                        .shape = max_shape,
+                        .run = max_run,
+                        .formula = "y = max over axes of x",
+                        .adjoint = "gx = gy [x = y]/ties",
+                        .uses = HEED_USES_X(0) | HEED_USES_Y,
+                        .vjp = max_vjp,
+                        HEED_CASES(max_cases) };
 
-/* sum_to.   The adjoint of broadcasting: y of a shape that broadcasts to x's;   gx = gy, broadcast */
+/* sum_to.   The adjoint of broadcasting: y of a shape that broadcasts to x's;   gx = gy,
+ * broadcast */
 static unsigned lost_axes(const heed_call *c)
 {
     const heed_shape *to = c->attributes;
@@ -158,7 +195,8 @@ static bool sum_to_shape(heed_tape *t, const heed_call *c, heed_result *r)
     for (int k = 1; fits && k <= to->ndim; k++)
         fits = to->size[to->ndim - k] == 1 || to->size[to->ndim - k] == x->shape[x->ndim - k];
     if (!fits)
-        return heed_refuse(t, c, "shape %s does not broadcast to it", heed_shape_text(to, text, sizeof text));
+        return heed_refuse(t, c, "shape %s does not broadcast to it",
+                           heed_shape_text(to, text, sizeof text));
     r->dtype = x->dtype;
     r->shape = *to;
     kernel_reduce reduce = heed__reduce_arguments(x, lost_axes(c), NULL);
@@ -186,26 +224,44 @@ static void sum_to_accumulate(const heed_call *c, heed_tensor *y)
 {
     sum_to(c, y, true);
 }
-static void sum_to_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void sum_to_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                       heed_tensor *gx[])
 {
     (void)y;
     gx[0] = heed_expand(t, gy, heed_shape_of(c->x[0]));
 }
 static const heed_case sum_to_cases[] = {
-    { .label = "row", .x = { { .shape = HEED_DIMS(2, 3) } }, .attributes = &(const heed_shape)HEED_DIMS(3) },
-    { .label = "middle", .x = { { .shape = HEED_DIMS(2, 3, 2) } }, .attributes = &(const heed_shape)HEED_DIMS(2, 1, 2) },
-    { .label = "0-d", .x = { { .shape = HEED_DIMS(3) } }, .attributes = &(const heed_shape){ 0 } },
-    { .label = "empty", .x = { { .shape = HEED_DIMS(0, 2) } }, .attributes = &(const heed_shape)HEED_DIMS(2),
-      .stated = true, .y = (const double[]){ 0, 0 } },
+    { .label = "row",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const heed_shape)HEED_DIMS(3) },
+    { .label = "middle",
+      .x = { { .shape = HEED_DIMS(2, 3, 2) } },
+      .attributes = &(const heed_shape)HEED_DIMS(2, 1, 2) },
+    { .label = "0-d",
+      .x = { { .shape = HEED_DIMS(3) } },
+      .attributes = &(const heed_shape){ 0 } },
+    { .label = "empty",
+      .x = { { .shape = HEED_DIMS(0, 2) } },
+      .attributes = &(const heed_shape)HEED_DIMS(2),
+      .stated = true,
+      .y = (const double[]){ 0, 0 } },
 };
-HEED_DEFINE_OP(sum_to) = { .name = "sum_to", .arity = 1, .attributes_size = sizeof(heed_shape),
-                           .shape = sum_to_shape, .run = sum_to_run, .accumulate = sum_to_accumulate,
-                           .formula = "y = sum over the axes that broadcasting adds", .adjoint = "gx = gy, broadcast",
-                           .linear = true, .vjp = sum_to_vjp, HEED_CASES(sum_to_cases) };
+HEED_DEFINE_OP(sum_to) = { .name = "sum_to",
+                           .arity = 1,
+                           .attributes_size = sizeof(heed_shape),
+                           .shape = sum_to_shape,
+                           .run = sum_to_run,
+                           .accumulate = sum_to_accumulate,
+                           .formula = "y = sum over the axes that broadcasting adds",
+                           .adjoint = "gx = gy, broadcast",
+                           .linear = true,
+                           .vjp = sum_to_vjp,
+                           HEED_CASES(sum_to_cases) };
 
 /* ---- the calls ---- */
 
-static heed_tensor *over_axes(heed_tape *t, const heed_op *op, heed_tensor *x, int n, const int *axes, bool keep)
+static heed_tensor *over_axes(heed_tape *t, const heed_op *op, heed_tensor *x, int n,
+                              const int *axes, bool keep)
 {
     heed_call call = { .op = op, .n = x ? 1 : 0, .x = &x };
     reduce_attributes a = { 0, keep };

@@ -1,5 +1,5 @@
-/* Views: new shapes and strides on the same memory, their adjoints, and the copies that make memory
- * contiguous or put pieces together. */
+/* Views: new shapes and strides on the same memory, their adjoints, and the copies that make
+ * memory contiguous or put pieces together. */
 #include "ops.h"
 
 #include <string.h>
@@ -16,14 +16,16 @@ static bool reshape_shape(heed_tape *t, const heed_call *c, heed_result *r)
         if (to.size[k] == -1 && unknown < 0)
             unknown = k;
         else if (to.size[k] < 0 || (to.size[k] > 0 && known > INT64_MAX / to.size[k]))
-            return heed_refuse(t, c, "shape %s is not one", heed_shape_text(&to, text, sizeof text));
+            return heed_refuse(t, c, "shape %s is not one",
+                               heed_shape_text(&to, text, sizeof text));
         else
             known *= to.size[k];
     }
     if (unknown >= 0 && known > 0 && size % known == 0)
         to.size[unknown] = size / known;
     else if (unknown >= 0 || known != size)
-        return heed_refuse(t, c, "does not reshape to %s", heed_shape_text(&to, text, sizeof text));
+        return heed_refuse(t, c, "does not reshape to %s",
+                           heed_shape_text(&to, text, sizeof text));
     r->dtype = x->dtype;
     r->shape = to;
     r->view = true;
@@ -34,21 +36,36 @@ static bool reshape_shape(heed_tape *t, const heed_call *c, heed_result *r)
     }
     return true;
 }
-static void reshape_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void reshape_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                        heed_tensor *gx[])
 {
     (void)y;
     gx[0] = heed_reshape(t, gy, heed_shape_of(c->x[0]));
 }
 static const heed_case reshape_cases[] = {
-    { .label = "split an axis", .x = { { .shape = HEED_DIMS(2, 6) } }, .attributes = &(const heed_shape)HEED_DIMS(2, 3, 2) },
-    { .label = "inferred", .x = { { .shape = HEED_DIMS(2, 3) } }, .attributes = &(const heed_shape)HEED_DIMS(3, -1) },
-    { .label = "to 0-d", .x = { { .shape = HEED_DIMS(1, 1) } }, .attributes = &(const heed_shape){ 0 } },
-    { .label = "empty", .x = { { .shape = HEED_DIMS(0, 3) } }, .attributes = &(const heed_shape)HEED_DIMS(3, 0),
+    { .label = "split an axis",
+      .x = { { .shape = HEED_DIMS(2, 6) } },
+      .attributes = &(const heed_shape)HEED_DIMS(2, 3, 2) },
+    { .label = "inferred",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const heed_shape)HEED_DIMS(3, -1) },
+    { .label = "to 0-d",
+      .x = { { .shape = HEED_DIMS(1, 1) } },
+      .attributes = &(const heed_shape){ 0 } },
+    { .label = "empty",
+      .x = { { .shape = HEED_DIMS(0, 3) } },
+      .attributes = &(const heed_shape)HEED_DIMS(3, 0),
       .stated = true },
 };
-HEED_DEFINE_OP(reshape) = { .name = "reshape", .arity = 1, .attributes_size = sizeof(heed_shape), .dense = 1,
-                            .shape = reshape_shape, .formula = "y = x in another shape, row-major order",
-                            .adjoint = "gx = gy in x's shape", .linear = true, .vjp = reshape_vjp,
+HEED_DEFINE_OP(reshape) = { .name = "reshape",
+                            .arity = 1,
+                            .attributes_size = sizeof(heed_shape),
+                            .dense = 1,
+                            .shape = reshape_shape,
+                            .formula = "y = x in another shape, row-major order",
+                            .adjoint = "gx = gy in x's shape",
+                            .linear = true,
+                            .vjp = reshape_vjp,
                             HEED_CASES(reshape_cases) };
 
 /* permute.   y[i_p0, i_p1, ...] = x[i_0, i_1, ...];   gx = gy by the inverse permutation */
@@ -75,7 +92,8 @@ static bool permute_shape(heed_tape *t, const heed_call *c, heed_result *r)
     }
     return true;
 }
-static void permute_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void permute_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                        heed_tensor *gx[])
 {
     const permute_attributes *a = c->attributes;
     int inverse[HEED_MAX_NDIM];
@@ -85,14 +103,25 @@ static void permute_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_t
     gx[0] = heed_permute(t, gy, inverse);
 }
 static const heed_case permute_cases[] = {
-    { .label = "rotate", .x = { { .shape = HEED_DIMS(2, 3, 2) } }, .attributes = &(const permute_attributes){ { 1, 2, 0 } } },
-    { .label = "negative axes", .x = { { .shape = HEED_DIMS(2, 3) } }, .attributes = &(const permute_attributes){ { -1, -2 } } },
-    { .label = "empty", .x = { { .shape = HEED_DIMS(2, 0) } }, .attributes = &(const permute_attributes){ { 1, 0 } },
+    { .label = "rotate",
+      .x = { { .shape = HEED_DIMS(2, 3, 2) } },
+      .attributes = &(const permute_attributes){ { 1, 2, 0 } } },
+    { .label = "negative axes",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const permute_attributes){ { -1, -2 } } },
+    { .label = "empty",
+      .x = { { .shape = HEED_DIMS(2, 0) } },
+      .attributes = &(const permute_attributes){ { 1, 0 } },
       .stated = true },
 };
-HEED_DEFINE_OP(permute) = { .name = "permute", .arity = 1, .attributes_size = sizeof(permute_attributes),
-                            .shape = permute_shape, .formula = "y = x with its axes reordered",
-                            .adjoint = "gx = gy with its axes put back", .linear = true, .vjp = permute_vjp,
+HEED_DEFINE_OP(permute) = { .name = "permute",
+                            .arity = 1,
+                            .attributes_size = sizeof(permute_attributes),
+                            .shape = permute_shape,
+                            .formula = "y = x with its axes reordered",
+                            .adjoint = "gx = gy with its axes put back",
+                            .linear = true,
+                            .vjp = permute_vjp,
                             HEED_CASES(permute_cases) };
 
 /* slice.   y = x[..., start:stop:step, ...];   gx = zeros with gy at those places (unslice) */
@@ -140,7 +169,8 @@ static bool slice_shape(heed_tape *t, const heed_call *c, heed_result *r)
     }
     return true;
 }
-static void slice_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void slice_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                      heed_tensor *gx[])
 {
     slice_attributes a = *(const slice_attributes *)c->attributes;
     const heed_tensor *x = c->x[0];
@@ -149,16 +179,29 @@ static void slice_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_ten
     gx[0] = heed__apply1(t, &heed_op_unslice, gy, &a);
 }
 static const heed_case slice_cases[] = {
-    { .label = "middle", .x = { { .shape = HEED_DIMS(4, 2) } }, .attributes = &(const slice_attributes){ 0, 1, 3, 1, 0 } },
-    { .label = "backwards", .x = { { .shape = HEED_DIMS(2, 5) } },
+    { .label = "middle",
+      .x = { { .shape = HEED_DIMS(4, 2) } },
+      .attributes = &(const slice_attributes){ 0, 1, 3, 1, 0 } },
+    { .label = "backwards",
+      .x = { { .shape = HEED_DIMS(2, 5) } },
       .attributes = &(const slice_attributes){ -1, -1, HEED_END, -2, 0 } },
-    { .label = "clipped", .x = { { .shape = HEED_DIMS(3) } }, .attributes = &(const slice_attributes){ 0, -9, 9, 2, 0 } },
-    { .label = "empty", .x = { { .shape = HEED_DIMS(2) } }, .attributes = &(const slice_attributes){ 0, 2, 2, 1, 0 },
-      .stated = true, .gx = { (const double[]){ 0, 0 } } },
+    { .label = "clipped",
+      .x = { { .shape = HEED_DIMS(3) } },
+      .attributes = &(const slice_attributes){ 0, -9, 9, 2, 0 } },
+    { .label = "empty",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const slice_attributes){ 0, 2, 2, 1, 0 },
+      .stated = true,
+      .gx = { (const double[]){ 0, 0 } } },
 };
-HEED_DEFINE_OP(slice) = { .name = "slice", .arity = 1, .attributes_size = sizeof(slice_attributes),
-                          .shape = slice_shape, .formula = "y = x[..., start:stop:step, ...]",
-                          .adjoint = "gx = 0 with gy at the slice", .linear = true, .vjp = slice_vjp,
+HEED_DEFINE_OP(slice) = { .name = "slice",
+                          .arity = 1,
+                          .attributes_size = sizeof(slice_attributes),
+                          .shape = slice_shape,
+                          .formula = "y = x[..., start:stop:step, ...]",
+                          .adjoint = "gx = 0 with gy at the slice",
+                          .linear = true,
+                          .vjp = slice_vjp,
                           HEED_CASES(slice_cases) };
 
 /* unslice.   y = zeros with x at a slice;   gx = gy at the slice */
@@ -191,7 +234,8 @@ static void put_slice(const heed_call *c, heed_tensor *y, kernel_map_name name)
     place.shape[axis] = count;
     if (count > 1)
         place.strides[axis] = y->strides[axis] * a->step;
-    place.data = (char *)y->data + first * y->strides[axis] * (int64_t)heed_dtype_size(y->dtype);
+    place.data =
+        (char *)y->data + first * y->strides[axis] * (int64_t)heed_dtype_size(y->dtype);
     heed_call at_place = { .n = 2, .x = (heed_tensor *[]){ c->x[0], &place } };
     kernel_map map = heed__map_arguments(&at_place, &place);
     heed__kernels(y->dtype)->map[name](&map);
@@ -205,25 +249,40 @@ static void unslice_run(const heed_call *c, heed_tensor *y)
     memset(y->data, 0, (size_t)heed_size(y) * heed_dtype_size(y->dtype));
     put_slice(c, y, KERNEL_MAP_copy);
 }
-static void unslice_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void unslice_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                        heed_tensor *gx[])
 {
     const slice_attributes *a = c->attributes;
     (void)y;
     gx[0] = heed_slice(t, gy, a->axis, a->start, a->stop, a->step);
 }
 static const heed_case unslice_cases[] = {
-    { .label = "middle", .x = { { .shape = HEED_DIMS(2, 2) } }, .attributes = &(const slice_attributes){ 0, 1, 3, 1, 4 } },
-    { .label = "backwards", .x = { { .shape = HEED_DIMS(2, 3) } },
+    { .label = "middle",
+      .x = { { .shape = HEED_DIMS(2, 2) } },
+      .attributes = &(const slice_attributes){ 0, 1, 3, 1, 4 } },
+    { .label = "backwards",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
       .attributes = &(const slice_attributes){ -1, -1, HEED_END, -2, 5 } },
-    { .label = "empty", .x = { { .shape = HEED_DIMS(0) } }, .attributes = &(const slice_attributes){ 0, 2, 2, 1, 2 },
-      .stated = true, .y = (const double[]){ 0, 0 } },
+    { .label = "empty",
+      .x = { { .shape = HEED_DIMS(0) } },
+      .attributes = &(const slice_attributes){ 0, 2, 2, 1, 2 },
+      .stated = true,
+      .y = (const double[]){ 0, 0 } },
 };
-HEED_DEFINE_OP(unslice) = { .name = "unslice", .arity = 1, .attributes_size = sizeof(slice_attributes),
-                            .shape = unslice_shape, .run = unslice_run, .accumulate = unslice_accumulate,
-                            .formula = "y = 0 with x at a slice", .adjoint = "gx = gy at the slice",
-                            .linear = true, .vjp = unslice_vjp, HEED_CASES(unslice_cases) };
+HEED_DEFINE_OP(unslice) = { .name = "unslice",
+                            .arity = 1,
+                            .attributes_size = sizeof(slice_attributes),
+                            .shape = unslice_shape,
+                            .run = unslice_run,
+                            .accumulate = unslice_accumulate,
+                            .formula = "y = 0 with x at a slice",
+                            .adjoint = "gx = gy at the slice",
+                            .linear = true,
+                            .vjp = unslice_vjp,
+                            HEED_CASES(unslice_cases) };
 
-/* expand.   x broadcast to a shape (strides of 0);   gx = gy, which the engine reduces to x's shape */
+/* expand.   x broadcast to a shape (strides of 0);   gx = gy, which the engine reduces to x's
+ * shape */
 static bool expand_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
     const heed_shape *to = c->attributes;
@@ -234,28 +293,43 @@ static bool expand_shape(heed_tape *t, const heed_call *c, heed_result *r)
     for (int k = 0; fits && k < x->ndim; k++)
         fits = x->shape[k] == to->size[k + lead] || x->shape[k] == 1;
     if (!fits)
-        return heed_refuse(t, c, "does not broadcast to %s", heed_shape_text(to, text, sizeof text));
+        return heed_refuse(t, c, "does not broadcast to %s",
+                           heed_shape_text(to, text, sizeof text));
     r->dtype = x->dtype;
     r->shape = *to;
     r->view = true;
     for (int k = 0; k < to->ndim; k++)
-        r->strides[k] = k < lead || x->shape[k - lead] != to->size[k] ? 0 : x->strides[k - lead];
+        r->strides[k] =
+            k < lead || x->shape[k - lead] != to->size[k] ? 0 : x->strides[k - lead];
     return true;
 }
-static void expand_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void expand_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                       heed_tensor *gx[])
 {
     (void)t, (void)c, (void)y;
     gx[0] = gy;
 }
 static const heed_case expand_cases[] = {
-    { .label = "new axis", .x = { { .shape = HEED_DIMS(3) } }, .attributes = &(const heed_shape)HEED_DIMS(2, 3) },
-    { .label = "axis of 1", .x = { { .shape = HEED_DIMS(2, 1, 2) } }, .attributes = &(const heed_shape)HEED_DIMS(2, 3, 2) },
-    { .label = "to nothing", .x = { { .shape = HEED_DIMS(1) } }, .attributes = &(const heed_shape)HEED_DIMS(0),
-      .stated = true, .gx = { (const double[]){ 0 } } },
+    { .label = "new axis",
+      .x = { { .shape = HEED_DIMS(3) } },
+      .attributes = &(const heed_shape)HEED_DIMS(2, 3) },
+    { .label = "axis of 1",
+      .x = { { .shape = HEED_DIMS(2, 1, 2) } },
+      .attributes = &(const heed_shape)HEED_DIMS(2, 3, 2) },
+    { .label = "to nothing",
+      .x = { { .shape = HEED_DIMS(1) } },
+      .attributes = &(const heed_shape)HEED_DIMS(0),
+      .stated = true,
+      .gx = { (const double[]){ 0 } } },
 };
-HEED_DEFINE_OP(expand) = { .name = "expand", .arity = 1, .attributes_size = sizeof(heed_shape),
-                           .shape = expand_shape, .formula = "y = x broadcast to a shape",
-                           .adjoint = "gx = gy summed over the added axes", .linear = true, .vjp = expand_vjp,
+HEED_DEFINE_OP(expand) = { .name = "expand",
+                           .arity = 1,
+                           .attributes_size = sizeof(heed_shape),
+                           .shape = expand_shape,
+                           .formula = "y = x broadcast to a shape",
+                           .adjoint = "gx = gy summed over the added axes",
+                           .linear = true,
+                           .vjp = expand_vjp,
                            HEED_CASES(expand_cases) };
 
 /* contiguous.   y = x, copied to row-major order;   gx = gy */
@@ -293,12 +367,22 @@ static void contiguous_run(const heed_call *c, heed_tensor *y)
 }
 static const heed_case contiguous_cases[] = {
     { .label = "matrix", .x = { { .shape = HEED_DIMS(2, 3) } } },
-    { .label = "ids", .x = { { .dtype = HEED_I32, .shape = HEED_DIMS(2, 2), .values = (const double[]){ 1, 2, 3, 4 } } },
-      .stated = true, .y = (const double[]){ 1, 2, 3, 4 } },
+    { .label = "ids",
+      .x = { { .dtype = HEED_I32,
+               .shape = HEED_DIMS(2, 2),
+               .values = (const double[]){ 1, 2, 3, 4 } } },
+      .stated = true,
+      .y = (const double[]){ 1, 2, 3, 4 } },
     { .label = "empty", .x = { { .shape = HEED_DIMS(0) } }, .stated = true },
 };
-HEED_DEFINE_OP(contiguous) = { .name = "contiguous", .arity = 1, .shape = contiguous_shape, .run = contiguous_run,
-                               .formula = "y = x", .adjoint = "gx = gy", .linear = true, .vjp = expand_vjp,
+HEED_DEFINE_OP(contiguous) = { .name = "contiguous",
+                               .arity = 1,
+                               .shape = contiguous_shape,
+                               .run = contiguous_run,
+                               .formula = "y = x",
+                               .adjoint = "gx = gy",
+                               .linear = true,
+                               .vjp = expand_vjp,
                                HEED_CASES(contiguous_cases) };
 
 /* concatenate.   Operands one after another along an axis;   gx_i = gy at operand i's slice */
@@ -308,7 +392,8 @@ typedef struct concatenate_attributes {
 static bool concatenate_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
     const heed_tensor *first = c->x[0];
-    int axis = heed_axis(t, c, ((const concatenate_attributes *)c->attributes)->axis, first->ndim);
+    int axis =
+        heed_axis(t, c, ((const concatenate_attributes *)c->attributes)->axis, first->ndim);
     if (axis < 0 || !heed__floats(t, c))
         return false;
     r->dtype = first->dtype;
@@ -339,7 +424,8 @@ static void concatenate_run(const heed_call *c, heed_tensor *y)
                      place.shape[axis] * y->strides[axis] * (int64_t)heed_dtype_size(y->dtype);
     }
 }
-static void concatenate_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void concatenate_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                            heed_tensor *gx[])
 {
     int axis = ((const concatenate_attributes *)c->attributes)->axis;
     int64_t at = 0;
@@ -352,17 +438,32 @@ static void concatenate_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, he
     }
 }
 static const heed_case concatenate_cases[] = {
-    { .label = "columns", .n = 3, .x = { { .shape = HEED_DIMS(2, 1) }, { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(2, 2) } },
+    { .label = "columns",
+      .n = 3,
+      .x = { { .shape = HEED_DIMS(2, 1) },
+             { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(2, 2) } },
       .attributes = &(const concatenate_attributes){ -1 } },
-    { .label = "rows", .n = 2, .x = { { .shape = HEED_DIMS(1, 2) }, { .shape = HEED_DIMS(2, 2) } },
+    { .label = "rows",
+      .n = 2,
+      .x = { { .shape = HEED_DIMS(1, 2) }, { .shape = HEED_DIMS(2, 2) } },
       .attributes = &(const concatenate_attributes){ 0 } },
-    { .label = "an empty one", .n = 2, .x = { { .shape = HEED_DIMS(0), .constant = true }, { .shape = HEED_DIMS(2) } },
-      .attributes = &(const concatenate_attributes){ 0 }, .stated = true, .gx = { NULL, (const double[]){ 1, 1 } } },
+    { .label = "an empty one",
+      .n = 2,
+      .x = { { .shape = HEED_DIMS(0), .constant = true }, { .shape = HEED_DIMS(2) } },
+      .attributes = &(const concatenate_attributes){ 0 },
+      .stated = true,
+      .gx = { NULL, (const double[]){ 1, 1 } } },
 };
-HEED_DEFINE_OP(concatenate) = { .name = "concatenate", .arity = HEED_VARIADIC,
-                                .attributes_size = sizeof(concatenate_attributes), .shape = concatenate_shape,
-                                .run = concatenate_run, .formula = "y = x_0, x_1, ... along an axis",
-                                .adjoint = "gx_i = gy at x_i's slice", .linear = true, .vjp = concatenate_vjp,
+HEED_DEFINE_OP(concatenate) = { .name = "concatenate",
+                                .arity = HEED_VARIADIC,
+                                .attributes_size = sizeof(concatenate_attributes),
+                                .shape = concatenate_shape,
+                                .run = concatenate_run,
+                                .formula = "y = x_0, x_1, ... along an axis",
+                                .adjoint = "gx_i = gy at x_i's slice",
+                                .linear = true,
+                                .vjp = concatenate_vjp,
                                 HEED_CASES(concatenate_cases) };
 
 /* ---- the calls ---- */
@@ -397,9 +498,11 @@ heed_tensor *heed_swap(heed_tape *t, heed_tensor *x, int axis_a, int axis_b)
     return heed__apply1(t, &heed_op_permute, x, &a);
 }
 
-heed_tensor *heed_slice(heed_tape *t, heed_tensor *x, int axis, int64_t start, int64_t stop, int64_t step)
+heed_tensor *heed_slice(heed_tape *t, heed_tensor *x, int axis, int64_t start, int64_t stop,
+                        int64_t step)
 {
-    return heed__apply1(t, &heed_op_slice, x, &(slice_attributes){ axis, start, stop, step, 0 });
+    return heed__apply1(t, &heed_op_slice, x,
+                        &(slice_attributes){ axis, start, stop, step, 0 });
 }
 
 heed_tensor *heed_select(heed_tape *t, heed_tensor *x, int axis, int64_t index)
@@ -448,7 +551,8 @@ heed_tensor *heed_split_heads(heed_tape *t, heed_tensor *x, int heads)
         return x ? NULL : heed_fail(t, "split_heads: operand 0 is NULL");
     if (x->ndim != 3 || heads < 1 || x->shape[2] % heads != 0)
         return heed_fail(t, "split_heads: needs [B,T,C] with C divisible by %d heads", heads);
-    heed_tensor *split = heed_reshape(t, x, HEED_SHAPE(x->shape[0], x->shape[1], heads, x->shape[2] / heads));
+    heed_tensor *split =
+        heed_reshape(t, x, HEED_SHAPE(x->shape[0], x->shape[1], heads, x->shape[2] / heads));
     return heed_swap(t, split, 1, 2);
 }
 
@@ -459,5 +563,6 @@ heed_tensor *heed_join_heads(heed_tape *t, heed_tensor *x)
     if (x->ndim != 4)
         return heed_fail(t, "join_heads: needs [B,H,T,D], got %d axes", x->ndim);
     heed_tensor *rows = heed_swap(t, x, 1, 2);
-    return heed_reshape(t, rows, HEED_SHAPE(x->shape[0], x->shape[2], x->shape[1] * x->shape[3]));
+    return heed_reshape(t, rows,
+                        HEED_SHAPE(x->shape[0], x->shape[2], x->shape[1] * x->shape[3]));
 }

@@ -1,9 +1,11 @@
-/* The tables of byte-pair encoding: how vocabulary and merges are entered, checked and found. */
+/* The tables of byte-pair encoding: how vocabulary and merges are entered, checked and found.
+ */
 #include "bpe.h"
 
 #include <string.h>
 
-/* The character that stands for a byte: printable ones for themselves, the other 68 from U+0100 on. */
+/* The character that stands for a byte: printable ones for themselves, the other 68 from U+0100
+ * on. */
 static uint32_t character_of_byte(unsigned byte)
 {
     uint32_t others = 0;
@@ -153,8 +155,8 @@ static bool sort_tokens(bpe *b, char *error, size_t error_size)
     return good;
 }
 
-/* Turns each key into the bytes it means. A key with a character that stands for no byte is a special
- * token, which no merge makes; it means its own text. */
+/* Turns each key into the bytes it means. A key with a character that stands for no byte is a
+ * special token, which no merge makes; it means its own text. */
 static void decode_keys(bpe *b)
 {
     int16_t byte_of[0x180];

@@ -1,6 +1,7 @@
-/* Byte-level byte-pair encoding as GPT-2 uses it: a vocabulary of byte strings, and an ordered list of
- * pairs that merge. In the files each byte stands as one printable character; a token written so is
- * called its key here. Knows the library's memory, text, file and JSON rooms, and split.h. */
+/* Byte-level byte-pair encoding as GPT-2 uses it: a vocabulary of byte strings, and an ordered
+ * list of pairs that merge. In the files each byte stands as one printable character; a token
+ * written so is called its key here. Knows the library's memory, text, file and JSON rooms, and
+ * split.h. */
 #ifndef TEXT_BPE_H
 #define TEXT_BPE_H
 
@@ -32,8 +33,8 @@ typedef struct bpe {
     size_t key_table_size, pair_table_size;
 } bpe;
 
-/* Building, in this order: begin, tokens, complete, merges. Every function that can fail returns false
- * and says why in `error`, to which the caller adds the file's name. */
+/* Building, in this order: begin, tokens, complete, merges. Every function that can fail
+ * returns false and says why in `error`, to which the caller adds the file's name. */
 void bpe_begin(bpe *b);
 bool bpe_add_token(bpe *b, const char *key, size_t size, int64_t id, char *error,
                    size_t error_size);
@@ -48,12 +49,12 @@ int32_t bpe_find(const bpe *b, const char *key, size_t size);
 /* Reads encoder.json and vocab.bpe, or vocab.json and merges.txt, from a folder. */
 bool bpe_read_folder(bpe *b, const char *folder, char *error, size_t error_size);
 
-/* Reads the object of keys and ids that `json` is about to begin, and completes the vocabulary. A failure
- * is left in json. */
+/* Reads the object of keys and ids that `json` is about to begin, and completes the vocabulary.
+ * A failure is left in json. */
 bool bpe_read_vocabulary(bpe *b, heed__json *json);
 
-/* Appends the ids of a text to *ids, which has room for *capacity of them and holds *count. Any bytes
- * will do. Fails only for want of memory. */
+/* Appends the ids of a text to *ids, which has room for *capacity of them and holds *count. Any
+ * bytes will do. Fails only for want of memory. */
 bool bpe_encode(const bpe *b, const char *text, size_t size, int32_t **ids, size_t *count,
                 size_t *capacity);
 

@@ -1,7 +1,8 @@
-/* Merging. Each piece of text starts as one token a byte; then, as long as any neighbours merge, the pair
- * of lowest rank does, the leftmost one first. A heap of the pairs over a linked list of the tokens makes
- * that n log n, so that a million equal letters cost no more than a page of prose of that length. Words
- * repeat: pieces already merged are remembered in a small cache. */
+/* Merging. Each piece of text starts as one token a byte; then, as long as any neighbours
+ * merge, the pair of lowest rank does, the leftmost one first. A heap of the pairs over a
+ * linked list of the tokens makes that n log n, so that a million equal letters cost no more
+ * than a page of prose of that length. Words repeat: pieces already merged are remembered in a
+ * small cache. */
 #include "bpe.h"
 #include "split.h"
 
@@ -82,7 +83,8 @@ static candidate pop(encoding *e)
     return first;
 }
 
-/* Makes one token of the pair, unless one of the two has merged with another neighbour since. */
+/* Makes one token of the pair, unless one of the two has merged with another neighbour since.
+ */
 static bool merge(encoding *e, candidate chosen)
 {
     const bpe_merge *rule = &e->b->merges[chosen.rank];

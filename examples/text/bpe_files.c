@@ -1,4 +1,5 @@
-/* Reading the vocabulary files of byte-pair encoding. Nothing in them is believed before it is checked. */
+/* Reading the vocabulary files of byte-pair encoding. Nothing in them is believed before it is
+ * checked. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "bpe.h"

@@ -42,7 +42,8 @@ static int least_of(int a, int b)
     return a < b ? a : b;
 }
 
-/* How many letters must be put in, taken out, changed or swapped with a neighbour to make a into b. */
+/* How many letters must be put in, taken out, changed or swapped with a neighbour to make a
+ * into b. */
 static int distance(const char *a, const char *b)
 {
     int row[3][LONGEST_NAME + 1];
@@ -124,7 +125,8 @@ static bool set_real(option *o, const char *text, bool store, const complaint *t
     return true;
 }
 
-/* The index-th of "auto|plain|none", its length into *length; NULL if there are not that many. */
+/* The index-th of "auto|plain|none", its length into *length; NULL if there are not that many.
+ */
 static const char *choice(const char *choices, int index, int *length)
 {
     for (; index > 0 && choices; index--) {
@@ -179,8 +181,8 @@ static option *find(option *table, size_t table_size, const char *name, size_t l
     return NULL;
 }
 
-/* Goes through the line once. The first time nothing is stored, so that a line with a mistake changes
- * nothing and --help shows defaults. */
+/* Goes through the line once. The first time nothing is stored, so that a line with a mistake
+ * changes nothing and --help shows defaults. */
 static options_result pass(option *table, size_t table_size, int count, char *const *arguments,
                            bool store, const complaint *to)
 {

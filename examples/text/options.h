@@ -1,16 +1,20 @@
-/* Command-line options of the programs: one table says names, kinds, limits and help, and gives the
- * parser, the --help text and the record of what was given. It knows libc and nothing of heed.
+/* Command-line options of the programs: one table says names, kinds, limits and help, and gives
+ * the parser, the --help text and the record of what was given. It knows libc and nothing of
+ * heed.
  *
  *     int64_t layers = 4;
  *     int device = 0;
  *     option table[] = {
  *         { "Model", .kind = OPTION_HEADING },
- *         { "layers", OPTION_INTEGER, &layers, .help = "transformer blocks", .least = 1, .most = 200 },
- *         { "device", OPTION_CHOICE, &device, .help = "where to run", .choices = "auto|plain|none" },
+ *         { "layers", OPTION_INTEGER, &layers, .help = "transformer blocks", .least = 1, .most
+ *         = 200 }, { "device", OPTION_CHOICE, &device, .help = "where to run", .choices =
+ *         "auto|plain|none" },
  *     };
- *     switch (options_parse("gpt train", table, 3, argc - 2, argv + 2, error, sizeof error)) ...
+ *     switch (options_parse("gpt train", table, 3, argc - 2, argv + 2, error, sizeof error))
+ *     ...
  *
- * A value's content before parsing is its default. Values change only if the whole line is right. */
+ * A value's content before parsing is its default. Values change only if the whole line is
+ * right. */
 #ifndef TEXT_OPTIONS_H
 #define TEXT_OPTIONS_H
 
@@ -43,9 +47,10 @@ typedef struct option {
 
 typedef enum options_result { OPTIONS_GOOD, OPTIONS_HELP, OPTIONS_BAD } options_result;
 
-/* Reads `count` arguments: --name VALUE, --name=VALUE, --flag, --no-flag; the last of a name counts.
- * OPTIONS_HELP if --help or -h is there and what stands before it is right. OPTIONS_BAD with one
- * sentence that begins with `program`: "gpt train: unknown option --layrs; did you mean --layers?". */
+/* Reads `count` arguments: --name VALUE, --name=VALUE, --flag, --no-flag; the last of a name
+ * counts. OPTIONS_HELP if --help or -h is there and what stands before it is right. OPTIONS_BAD
+ * with one sentence that begins with `program`: "gpt train: unknown option --layrs; did you
+ * mean --layers?". */
 options_result options_parse(const char *program, option *table, size_t table_size, int count,
                              char *const *arguments, char *error, size_t error_size);
 

@@ -1,5 +1,5 @@
-/* The pattern of GPT-2 by hand: four classes of characters and a few rules about runs of them. Knows the
- * library's text room and the Unicode tables. */
+/* The pattern of GPT-2 by hand: four classes of characters and a few rules about runs of them.
+ * Knows the library's text room and the Unicode tables. */
 #include "split.h"
 
 #include "text.h"

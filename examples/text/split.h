@@ -8,7 +8,8 @@
  *
  *     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
  *
- * Any bytes will do: one that is part of no well-formed character counts as a symbol of its own. */
+ * Any bytes will do: one that is part of no well-formed character counts as a symbol of its
+ * own. */
 size_t text_split(const char *text, size_t size, size_t start);
 
 #endif

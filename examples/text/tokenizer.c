@@ -1,4 +1,5 @@
-/* The three kinds of tokenizer and the file they are kept in. bpe's own work is done in bpe.h. */
+/* The three kinds of tokenizer and the file they are kept in. bpe's own work is done in bpe.h.
+ */
 #include "tokenizer.h"
 
 #include "bpe.h"
@@ -208,8 +209,9 @@ bool tokenizer_decode_one(const tokenizer *tok, int32_t id, const char **bytes, 
 
 /* ---- the file ----
  *
- * {"format":"heed tokenizer","version":1,"kind":...} and then, for char, "characters": all of them in one
- * string; for bpe, "vocabulary": keys and ids, and "merges": strings of two keys, in order of rank. */
+ * {"format":"heed tokenizer","version":1,"kind":...} and then, for char, "characters": all of
+ * them in one string; for bpe, "vocabulary": keys and ids, and "merges": strings of two keys,
+ * in order of rank. */
 
 static void put_bpe(heed__text *text, const bpe *b)
 {

@@ -10,9 +10,9 @@ bool text_utf8_valid(const char *text, size_t size, size_t *bad)
     return heed__utf8_valid(text, size, bad);
 }
 
-/* Whether some continuation makes these 1 to 3 bytes a character. Continuation bytes that the lead byte
- * allows form one range, and trying its two ends decides; 80 and BF are ends of every range but those
- * that E0, ED, F0 and F4 narrow, which keep one of them. */
+/* Whether some continuation makes these 1 to 3 bytes a character. Continuation bytes that the
+ * lead byte allows form one range, and trying its two ends decides; 80 and BF are ends of every
+ * range but those that E0, ED, F0 and F4 narrow, which keep one of them. */
 static bool is_beginning(const char *bytes, size_t size)
 {
     static const char fillers[] = { '\x80', '\xbf' };

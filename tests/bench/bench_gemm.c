@@ -1,6 +1,7 @@
-/* Speed of the matrix product and of attention, in GFLOP/s, for every instruction set this machine has,
- * beside the peak of its multiply-add units. One thread unless the first argument gives a number; the
- * second argument picks one instruction set. Each figure is the best of many runs. */
+/* Speed of the matrix product and of attention, in GFLOP/s, for every instruction set this
+ * machine has, beside the peak of its multiply-add units. One thread unless the first argument
+ * gives a number; the second argument picks one instruction set. Each figure is the best of
+ * many runs. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "kernels.h"
@@ -17,7 +18,8 @@ static double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Peaks: ten independent chains hide the latency of a fused multiply-add on every current CPU. */
+/* Peaks: ten independent chains hide the latency of a fused multiply-add on every current CPU.
+ */
 enum { PEAK_STEPS = 2000000 };
 
 #if defined(__x86_64__)
