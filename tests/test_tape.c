@@ -742,6 +742,8 @@ static void *counted(void *context, size_t bytes)
 {
     (void)context;
     allocator_calls++;
+    if (bytes > (size_t)1 << 32) /* sanitizers end the program instead of returning NULL */
+        return NULL;
     return aligned_alloc(64, (bytes + 63) / 64 * 64);
 }
 
@@ -817,7 +819,8 @@ END_TEST
 
 START_TEST(a_tiny_chunk_and_a_large_tensor)
 {
-    heed_tape *own = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64, .chunk = 1 });
+    const heed_allocator allocator = { counted, counted_release, NULL };
+    heed_tape *own = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64, .allocator = &allocator, .chunk = 1 });
     heed_tensor *x = heed_watch(own, heed_full(own, HEED_SHAPE(300, 300), 2));
     ck_assert(heed_backward(own, heed_sum(own, heed_square(own, x))));
     ck_assert_double_eq(heed_at(heed_gradient(own, x), 89999), 4);
