@@ -276,7 +276,7 @@ HEED_API heed_tensor *heed_max(heed_tape *t, heed_tensor *x);  /* ties share the
 HEED_API heed_tensor *heed_sum_to(heed_tape *t, heed_tensor *x, heed_shape shape); /* undoes broadcasting */
 
 /* -------------------------------------------------------------------------------------- ops: views
- * No copy, except reshape of strides that cannot be merged, and contiguous. */
+ * No copy, except reshape of what is not contiguous, and contiguous. */
 HEED_API heed_tensor *heed_reshape(heed_tape *t, heed_tensor *x, heed_shape shape); /* one -1 is inferred */
 HEED_API heed_tensor *heed_permute(heed_tape *t, heed_tensor *x, const int *axes);  /* x->ndim axes */
 HEED_API heed_tensor *heed_swap(heed_tape *t, heed_tensor *x, int axis_a, int axis_b);

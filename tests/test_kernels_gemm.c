@@ -149,13 +149,13 @@ static void check_gemm(int64_t m, int64_t n, int64_t k, const int64_t batch[2], 
         ck_assert_msg(memcmp(first, c.memory, bytes) == 0, "%s: bits differ with %d threads",
                       isa->name, threads);
     }
-    /* What is left of `before` after the results are checked and put back must be untouched. */
+    /* Each result is put back to what it was once checked; the rest of the room must be untouched. */
     for (int64_t u = 0; u < batch[0]; u++)
         for (int64_t v = 0; v < batch[1]; v++)
             for (int64_t i = 0; i < m; i++)
                 for (int64_t j = 0; j < n; j++) {
-                    const int64_t place = c.start + u * c.batch[0] + v * c.batch[1] +
-                                          i * c.row + j * c.column;
+                    const int64_t place =
+                        c.start + u * c.batch[0] + v * c.batch[1] + i * c.row + j * c.column;
                     wide sum = 0, size = 1;
                     for (int64_t p = 0; p < k; p++) {
                         const wide x = get(a.memory,
@@ -173,13 +173,13 @@ static void check_gemm(int64_t m, int64_t n, int64_t k, const int64_t batch[2], 
                         sum += get(bias, j, f64);
                     if (accumulate)
                         sum += get(before, place, f64);
-                    const wide bound = size * (wide)(f64 ? DBL_EPSILON : FLT_EPSILON) *
-                                       (4 + sqrtl((wide)k));
+                    const wide bound =
+                        size * (wide)(f64 ? DBL_EPSILON : FLT_EPSILON) * (4 + sqrtl((wide)k));
                     const wide error = fabsl(get(c.memory, place, f64) - sum);
                     ck_assert_msg(error <= bound,
-                                  "%s f%d: m %d n %d k %d: c[%d,%d] is %.9g, not %.9g", isa->name,
-                                  f64 ? 64 : 32, (int)m, (int)n, (int)k, (int)i, (int)j,
-                                  get(c.memory, place, f64), (double)sum);
+                                  "%s f%d: m %d n %d k %d: c[%d,%d] is %.9g, not %.9g",
+                                  isa->name, f64 ? 64 : 32, (int)m, (int)n, (int)k, (int)i,
+                                  (int)j, get(c.memory, place, f64), (double)sum);
                     set(c.memory, place, f64, get(before, place, f64));
                 }
     ck_assert_msg(memcmp(before, c.memory, bytes) == 0, "%s: wrote outside C", isa->name);
@@ -192,7 +192,8 @@ START_TEST(gemm_random)
     const kernel_isa *isa = heed__isa_at(_i);
     for (int round = 0; isa && round < 200; round++) {
         const int64_t most = round % 4 == 0 ? 140 : round % 4 == 1 ? 3 : 40;
-        const int64_t batch[2] = { random_below(12) ? 1 + random_below(3) : 0, 1 + random_below(3) };
+        const int64_t batch[2] = { random_below(12) ? 1 + random_below(3) : 0,
+                                   1 + random_below(3) };
         const int64_t m = random_below(most), n = random_below(most);
         const int64_t k = random_below(round % 16 ? most : 900);
         check_gemm(m, n, k, batch, round % 2 == 0, isa);
@@ -203,10 +204,10 @@ END_TEST
 START_TEST(gemm_edges)
 {
     const kernel_isa *isa = heed__isa_at(_i);
-    static const int64_t shapes[][3] = { { 768, 65, 128 }, { 65, 128, 768 },  { 211, 65, 1030 },
-                                         { 1, 77, 500 },   { 77, 1, 500 },    { 1, 1, 0 },
-                                         { 5, 7, 0 },      { 64, 64, 32 },    { 64, 32, 64 },
-                                         { 401, 33, 7 },   { 3, 1700, 20 },   { 205, 1601, 2 } };
+    static const int64_t shapes[][3] = { { 768, 65, 128 }, { 65, 128, 768 }, { 211, 65, 1030 },
+                                         { 1, 77, 500 },   { 77, 1, 500 },   { 1, 1, 0 },
+                                         { 5, 7, 0 },      { 64, 64, 32 },   { 64, 32, 64 },
+                                         { 401, 33, 7 },   { 3, 1700, 20 },  { 205, 1601, 2 } };
     const int64_t one[2] = { 1, 1 };
     for (size_t i = 0; isa && i < sizeof shapes / sizeof *shapes; i++)
         for (int round = 0; round < 4; round++)
@@ -222,8 +223,17 @@ START_TEST(gemm_rows_alone)
     for (int f64 = 0; isa && f64 < 2; f64++) {
         void *a = random_room(M * K, f64), *b = random_room(K * N, f64);
         void *c = room(M * N * sizeof(double)), *d = room(M * N * sizeof(double));
-        kernel_gemm g = { .m = M, .n = N, .k = K, .a = a, .a_row = K, .a_col = 1, .b = b,
-                          .b_row = N, .b_col = 1, .c = c, .c_row = N };
+        kernel_gemm g = { .m = M,
+                          .n = N,
+                          .k = K,
+                          .a = a,
+                          .a_row = K,
+                          .a_col = 1,
+                          .b = b,
+                          .b_row = N,
+                          .b_col = 1,
+                          .c = c,
+                          .c_row = N };
         const kernel_table *table = table_of(isa, f64);
         g.scratch = room(table->gemm_scratch(&g));
         table->gemm(&g);
@@ -243,7 +253,8 @@ typedef struct problem {
     bool f64;
 } problem;
 
-static void strides_of(int64_t strides[3], int64_t heads, int64_t rows, int64_t width, int64_t *count)
+static void strides_of(int64_t strides[3], int64_t heads, int64_t rows, int64_t width,
+                       int64_t *count)
 {
     const int64_t gap = random_below(3);
     if (random_below(2)) { /* [B, T, H, D] */
@@ -271,7 +282,8 @@ static bool visible(const kernel_attention *g, int64_t b, int64_t h, int64_t i, 
            (!g->mask || g->mask[b * s[0] + h * s[1] + i * s[2] + j * s[3]]);
 }
 
-static problem make_problem(const int64_t shape[7], bool causal, int64_t offset, int mask, bool f64)
+static problem make_problem(const int64_t shape[7], bool causal, int64_t offset, int mask,
+                            bool f64)
 {
     problem x = { .f64 = f64 };
     kernel_attention *g = &x.g;
@@ -335,8 +347,9 @@ static void run_problem(problem *x, const kernel_isa *isa)
     free(x->g.scratch);
 }
 
-static void compare(const problem *x, const void *result, const int64_t strides[3], int64_t heads,
-                    int64_t rows, int64_t width, const double *expected, const char *what)
+static void compare(const problem *x, const void *result, const int64_t strides[3],
+                    int64_t heads, int64_t rows, int64_t width, const double *expected,
+                    const char *what)
 {
     double size = 1;
     const int64_t count = x->g.batch * heads * rows * width;
@@ -350,8 +363,8 @@ static void compare(const problem *x, const void *result, const int64_t strides[
                 for (int64_t j = 0; j < width; j++, n++) {
                     const double y = get(result, place(strides, b, h, i) + j, x->f64);
                     ck_assert_msg(fabs(y - expected[n]) <= bound,
-                                  "f%d %s[%d,%d,%d,%d] is %.9g, not %.9g", x->f64 ? 64 : 32, what,
-                                  (int)b, (int)h, (int)i, (int)j, y, expected[n]);
+                                  "f%d %s[%d,%d,%d,%d] is %.9g, not %.9g", x->f64 ? 64 : 32,
+                                  what, (int)b, (int)h, (int)i, (int)j, y, expected[n]);
                 }
 }
 
@@ -361,7 +374,8 @@ static void check_problem(const problem *x)
     const kernel_attention *g = &x->g;
     const int64_t D = g->width, E = g->value_width, queries = g->batch * g->heads * g->queries;
     const int64_t keys = g->batch * g->kv_heads * g->keys;
-    double *o = calloc((size_t)(queries * E) + 1, sizeof *o), *p = calloc((size_t)g->keys + 1, sizeof *p);
+    double *o = calloc((size_t)(queries * E) + 1, sizeof *o),
+           *p = calloc((size_t)g->keys + 1, sizeof *p);
     double *gq = calloc((size_t)(queries * D) + 1, sizeof *gq);
     double *gk = calloc((size_t)(keys * D) + 1, sizeof *gk);
     double *gv = calloc((size_t)(keys * E) + 1, sizeof *gv);
@@ -412,8 +426,9 @@ static void check_problem(const problem *x)
                     for (int64_t c = 0; c < D; c++) {
                         gq[n * D + c] += g->scale * p[j] * slope *
                                          get(g->k, place(g->k_strides, b, kv, j) + c, x->f64);
-                        gk[at_key * D + c] += g->scale * p[j] * slope *
-                                              get(g->q, place(g->q_strides, b, h, i) + c, x->f64);
+                        gk[at_key * D + c] +=
+                            g->scale * p[j] * slope *
+                            get(g->q, place(g->q_strides, b, h, i) + c, x->f64);
                     }
                 }
             }
@@ -444,7 +459,8 @@ static size_t keep(const problem *x, unsigned char *to)
                 for (int64_t row = 0; row < all[i].rows; row++) {
                     const size_t bytes = (size_t)all[i].width * one;
                     if (to)
-                        memcpy(to + used, at(all[i].p, place(all[i].strides, b, h, row), x->f64), bytes);
+                        memcpy(to + used,
+                               at(all[i].p, place(all[i].strides, b, h, row), x->f64), bytes);
                     used += bytes;
                 }
     const size_t bytes = (size_t)(g->batch * g->heads * g->queries) * one;
@@ -453,8 +469,8 @@ static size_t keep(const problem *x, unsigned char *to)
     return used + bytes;
 }
 
-static void check_attention(const int64_t shape[7], bool causal, int64_t offset, int mask, bool f64,
-                            const kernel_isa *isa)
+static void check_attention(const int64_t shape[7], bool causal, int64_t offset, int mask,
+                            bool f64, const kernel_isa *isa)
 {
     problem x = make_problem(shape, causal, offset, mask, f64);
     heed__set_threads(1);
@@ -467,8 +483,8 @@ static void check_attention(const int64_t shape[7], bool causal, int64_t offset,
         heed__set_threads(threads);
         run_problem(&x, isa);
         keep(&x, other);
-        ck_assert_msg(memcmp(first, other, bytes) == 0, "%s: bits differ with %d threads", isa->name,
-                      threads);
+        ck_assert_msg(memcmp(first, other, bytes) == 0, "%s: bits differ with %d threads",
+                      isa->name, threads);
     }
     free(first), free(other);
     free_problem(&x);
@@ -488,8 +504,8 @@ START_TEST(attention_shapes)
         { { 1, 1, 1, 70, 70, 8, 8 }, false, 0, 0 },
         { { 2, 4, 2, 33, 47, 24, 40 }, false, 0, 1 },
         { { 1, 4, 2, 19, 300, 20, 12 }, true, 281, 2 },
-        { { 1, 3, 1, 300, 19, 5, 7 }, true, -281, 0 },  /* most queries see nothing */
-        { { 1, 1, 1, 40, 30, 16, 16 }, true, -60, 0 },  /* none sees anything */
+        { { 1, 3, 1, 300, 19, 5, 7 }, true, -281, 0 },   /* most queries see nothing */
+        { { 1, 1, 1, 40, 30, 16, 16 }, true, -60, 0 },   /* none sees anything */
         { { 1, 2, 2, 140, 600, 16, 48 }, true, 460, 3 }, /* several key blocks */
         { { 1, 1, 1, 600, 600, 16, 16 }, true, 0, 1 },
         { { 1, 1, 1, 90, 700, 33, 65 }, false, 0, 0 },
@@ -502,7 +518,8 @@ START_TEST(attention_shapes)
     };
     for (size_t i = 0; isa && i < sizeof cases / sizeof *cases; i++)
         for (int f64 = 0; f64 < 2; f64++)
-            check_attention(cases[i].shape, cases[i].causal, cases[i].offset, cases[i].mask, f64, isa);
+            check_attention(cases[i].shape, cases[i].causal, cases[i].offset, cases[i].mask,
+                            f64, isa);
 }
 END_TEST
 
@@ -531,7 +548,8 @@ START_TEST(attention_hidden_rubbish)
     static const double rubbish[3] = { NAN, INFINITY, -INFINITY };
     for (int round = 0; isa && round < 24; round++) {
         const bool f64 = round % 2, causal = round % 4 < 2;
-        const int64_t shape[7] = { 2, 2, 1, 30 + random_below(100), 40 + random_below(250), 20, 32 };
+        const int64_t shape[7] = { 2,  2, 1, 30 + random_below(100), 40 + random_below(250),
+                                   20, 32 };
         problem x = make_problem(shape, causal, -5 + random_below(20), 2, f64);
         kernel_attention *g = &x.g;
         const size_t bytes = keep(&x, NULL);
@@ -553,8 +571,8 @@ START_TEST(attention_hidden_rubbish)
             }
         run_problem(&x, isa);
         keep(&x, dirty);
-        ck_assert_msg(memcmp(clean, dirty, bytes) == 0, "%s f%d: hidden rubbish leaks", isa->name,
-                      f64 ? 64 : 32);
+        ck_assert_msg(memcmp(clean, dirty, bytes) == 0, "%s f%d: hidden rubbish leaks",
+                      isa->name, f64 ? 64 : 32);
         free(clean), free(dirty);
         free_problem(&x);
     }
@@ -591,6 +609,30 @@ START_TEST(attention_later_rubbish)
 }
 END_TEST
 
+/* A value that is NaN spoils every query that sees it; a key nobody sees still has gradients of 0, even in
+ * another block. */
+START_TEST(attention_hidden_gradients)
+{
+    const kernel_isa *isa = heed__isa_at(_i);
+    for (int f64 = 0; isa && f64 < 2; f64++) {
+        const int64_t shape[7] = { 1, 1, 1, 20, 300, 16, 16 };
+        problem x = make_problem(shape, false, 0, 2, f64);
+        kernel_attention *g = &x.g;
+        set((void *)(uintptr_t)g->v, 5, f64, NAN);
+        ((uint8_t *)(uintptr_t)g->mask)[0] = 1;
+        heed__set_threads(1 + f64);
+        run_problem(&x, isa);
+        ck_assert(isnan(get(g->o, 5, f64)));
+        for (int64_t j = 0; j < g->keys; j++)
+            for (int64_t c = 0; !g->mask[j] && c < 16; c++) {
+                ck_assert(get(g->gk, place(g->gk_strides, 0, 0, j) + c, f64) == 0);
+                ck_assert(get(g->gv, place(g->gv_strides, 0, 0, j) + c, f64) == 0);
+            }
+        free_problem(&x);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("kernels_gemm");
@@ -606,6 +648,7 @@ int main(void)
     tcase_add_loop_test(attention, attention_random, 0, 3);
     tcase_add_loop_test(attention, attention_hidden_rubbish, 0, 3);
     tcase_add_loop_test(attention, attention_later_rubbish, 0, 3);
+    tcase_add_loop_test(attention, attention_hidden_gradients, 0, 3);
     suite_add_tcase(suite, attention);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

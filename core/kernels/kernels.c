@@ -21,23 +21,23 @@
 #endif
 
 #define PASTE_(a, b, c) a##_##b##_##c
-#define PASTE(a, b, c) PASTE_(a, b, c)
-#define STRING_(x) #x
-#define STRING(x) STRING_(x)
+#define PASTE(a, b, c)  PASTE_(a, b, c)
+#define STRING_(x)      #x
+#define STRING(x)       STRING_(x)
 
-#define T float
-#define TI int32_t
-#define TBITS 32
-#define NAME(x) PASTE(x, f32, ISA)
+#define T               float
+#define TI              int32_t
+#define TBITS           32
+#define NAME(x)         PASTE(x, f32, ISA)
 #include "all.inc"
 #undef T
 #undef TI
 #undef TBITS
 #undef NAME
 
-#define T double
-#define TI int64_t
-#define TBITS 64
+#define T       double
+#define TI      int64_t
+#define TBITS   64
 #define NAME(x) PASTE(x, f64, ISA)
 #include "all.inc"
 #undef T
@@ -46,7 +46,7 @@
 #undef NAME
 
 #define SET_(isa) heed__isa_##isa
-#define SET(isa) SET_(isa)
+#define SET(isa)  SET_(isa)
 extern const kernel_isa SET(ISA);
 const kernel_isa SET(ISA) = {
     .name = STRING(ISA),

@@ -95,8 +95,12 @@ bool part_open(gpt_part *part, const gpt_text *text, const tokenizer *tok, size_
     char why[400];
     *part = (gpt_part){ .bytes = end - start };
     if (!tokenizer_encode(tok, text->bytes + start, end - start, &part->ids, &count, why,
-                          sizeof why))
+                          sizeof why)) {
+        if (start > 0)
+            return heed__say(error, error_size, "%s, from byte %zu on: %s", text->name, start,
+                             why);
         return heed__say(error, error_size, "%s: %s", text->name, why);
+    }
     part->count = (int64_t)count;
     return true;
 }

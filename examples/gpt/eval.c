@@ -74,7 +74,7 @@ static bool open_part(gpt_part *part, const gpt_model *m, const gpt_text *text, 
     if (part->count >= 2)
         return true;
     return heed__say(error, error_size,
-                     "%s is too short: there are %lld tokens to evaluate and it takes 2",
+                     "%s is too short: an evaluation takes at least 2 tokens, not %lld",
                      text->name, (long long)part->count);
 }
 
@@ -156,6 +156,6 @@ int eval_command(int count, char *const *arguments)
     }
     if (threads > 0)
         heed_set_threads((int)threads);
-    machine_catch_interrupts();
+    machine_catch_interrupts(NULL);
     return evaluate(folder, data, part, json);
 }

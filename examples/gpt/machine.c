@@ -70,6 +70,7 @@ bool machine_has_memory(int64_t bytes, char *error, size_t error_size)
 }
 
 static volatile sig_atomic_t interrupts;
+static const char *interrupt_words; /* set before the handler is */
 
 static void on_interrupt(int number)
 {
@@ -77,17 +78,24 @@ static void on_interrupt(int number)
     if (interrupts)
         _exit(130);
     interrupts = 1;
+    if (interrupt_words && write(STDERR_FILENO, interrupt_words, strlen(interrupt_words)) < 0)
+        interrupt_words = NULL;
 }
 
-void machine_catch_interrupts(void)
+void machine_catch_interrupts(const char *words)
 {
-    struct sigaction action;
+    struct sigaction action, hangup;
     memset(&action, 0, sizeof action);
+    if (isatty(STDERR_FILENO) == 1)
+        interrupt_words = words;
     sigemptyset(&action.sa_mask);
     action.sa_handler = on_interrupt;
     action.sa_flags = SA_RESTART;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    /* Under nohup the run is meant to outlive its terminal. */
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &action, NULL);
     action.sa_handler = SIG_IGN;
     sigaction(SIGXFSZ, &action, NULL);
 }

@@ -218,6 +218,6 @@ int sample_command(int count, char *const *arguments)
     o.prompt = prompt;
     if (threads > 0)
         heed_set_threads((int)threads);
-    machine_catch_interrupts();
+    machine_catch_interrupts(NULL);
     return sample(folder, &o);
 }

@@ -8,7 +8,7 @@
 #include "log.h"
 #include "machine.h"
 #include "progress.h"
-#include "sample.h"
+#include "report.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -85,6 +85,17 @@ static bool sweep(trainer *w, int64_t index, double *loss)
     return true;
 }
 
+/* Stops the run over a number that is NaN or infinite. */
+static bool fail_at(trainer *w, int64_t step, const char *what, double value)
+{
+    return fail(
+        w,
+        "step %lld: the %s is not finite (%s), so the run stops here; the checkpoint of "
+        "step %lld in %s is untouched; a smaller --lr often helps",
+        (long long)step, what, isnan(value) ? "NaN" : "infinity", (long long)w->saved,
+        w->run.config.out);
+}
+
 static bool take_step(trainer *w, log_line *line)
 {
     gpt_run *run = &w->run;
@@ -99,16 +110,11 @@ static bool take_step(trainer *w, log_line *line)
         if (!sweep(w, run->step * c->accumulate + i, &line->train_loss))
             return false;
     }
-    if (isfinite(line->train_loss))
-        line->grad_norm = heed_clip_norm(g, c->clip);
-    if (!isfinite(line->train_loss) || !isfinite(line->grad_norm))
-        return fail(w,
-                    "step %lld: the %s is not finite (%g), so the run stops here; the "
-                    "checkpoint of step %lld in %s is untouched; a smaller --lr often helps",
-                    (long long)line->step,
-                    isfinite(line->train_loss) ? "norm of the gradient" : "loss",
-                    isfinite(line->train_loss) ? line->grad_norm : line->train_loss,
-                    (long long)w->saved, c->out);
+    if (!isfinite(line->train_loss))
+        return fail_at(w, line->step, "loss", line->train_loss);
+    line->grad_norm = heed_clip_norm(g, c->clip);
+    if (!isfinite(line->grad_norm))
+        return fail_at(w, line->step, "norm of the gradient", line->grad_norm);
     heed_optimizer_set_rate(run->optimizer, line->lr);
     if (!heed_optimizer_step(run->optimizer, g))
         return fail(w, "step %lld: %s", (long long)line->step,
@@ -139,6 +145,24 @@ static bool evaluate(trainer *w, double *loss)
     *loss = sum / (double)c->eval_batches;
     if (heed_error(w->tape))
         return fail(w, "evaluation after step %lld: %s", (long long)w->run.step, tape_error(w));
+    if (!isfinite(*loss))
+        return fail_at(w, w->run.step, "validation loss", *loss);
+    return true;
+}
+
+/* An update may overflow although the loss before it did not: such a model must not replace the
+ * last good one. */
+static bool parameters_are_finite(trainer *w)
+{
+    const heed_params *ps = w->run.model.parameters;
+    for (int i = 0; i < heed_params_count(ps); i++) {
+        const heed_parameter *p = heed_params_at(ps, i);
+        const float *values = p->data;
+        for (int64_t j = 0; j < p->size; j++) {
+            if (!isfinite(values[j]))
+                return fail_at(w, w->run.step, p->name, (double)values[j]);
+        }
+    }
     return true;
 }
 
@@ -146,6 +170,8 @@ static bool evaluate(trainer *w, double *loss)
 static bool save(trainer *w)
 {
     char why[600];
+    if (!parameters_are_finite(w))
+        return false;
     if (log_sync(&w->log, why, sizeof why) && checkpoint_save(&w->run, why, sizeof why)) {
         w->saved = w->run.step;
         return true;
@@ -183,98 +209,6 @@ static bool loop(trainer *w)
     return true;
 }
 
-/* ---- what it says ---- */
-
-static void print_start(const trainer *w)
-{
-    const gpt_run *run = &w->run;
-    const gpt_config *c = &run->config;
-    char model[160];
-    int64_t tokens = c->batch * c->context * c->accumulate;
-    int64_t left = machine_memory();
-    model_describe(&run->model.gpt->options, model, sizeof model);
-    printf("heed %s\n", heed_version());
-    printf("model    %s: %s parameters\n", model,
-           figure_count(heed_params_size(run->model.parameters)).text);
-    printf("data     %s: %s tokens to learn from, %s held out, vocabulary of %s (%s)\n",
-           run->text.name, figure_count(run->train.count).text,
-           figure_count(run->held_out.count).text,
-           figure_count(tokenizer_vocabulary(run->model.tokenizer)).text,
-           tokenizer_kind(run->model.tokenizer));
-    printf("steps    %s of %s tokens each: %.2f times through the data\n",
-           figure_count(c->steps).text, figure_count(tokens).text,
-           (double)c->steps * (double)tokens / (double)run->train.count);
-    printf("machine  %d thread%s, instruction set %s\n", heed_threads(),
-           heed_threads() == 1 ? "" : "s", heed_instruction_set());
-    printf("memory   about %s", figure_bytes((double)run_memory(run)).text);
-    if (left >= 0)
-        printf(" of %s available", figure_bytes((double)left).text);
-    printf("\nfolder   %s", c->out);
-    if (c->resume)
-        printf(", from step %s on", figure_count(run->step).text);
-    printf("\n\n");
-}
-
-/* What another --steps means for the rate of the steps to come. */
-static void print_schedule(const gpt_run *run)
-{
-    heed_schedule now = run_schedule(run), before = now;
-    before.steps = run->stored_steps;
-    if (run->stored_steps == 0 || run->stored_steps == run->config.steps)
-        return;
-    printf("--steps is %s instead of %s: the learning rate now falls until then, and that of "
-           "step %s becomes %.3g instead of %.3g\n\n",
-           figure_count(now.steps).text, figure_count(before.steps).text,
-           figure_count(run->step + 1).text, heed_schedule_rate(&now, run->step),
-           heed_schedule_rate(&before, run->step));
-}
-
-static void print_command(const trainer *w, const char *words)
-{
-    fputs("  ", stdout);
-    figure_quote(stdout, w->program);
-    printf(" %s ", words);
-    figure_quote(stdout, w->run.config.out);
-}
-
-/* How to go on where this start stops. */
-static void print_resume(const trainer *w, const char *why)
-{
-    printf("%s at step %s of %s; all is saved. Go on with\n", why,
-           figure_count(w->run.step).text, figure_count(w->run.config.steps).text);
-    print_command(w, "train --resume --out");
-    printf("\n");
-}
-
-static void print_end(trainer *w, double seconds)
-{
-    const gpt_run *run = &w->run;
-    char why[400];
-    progress_curve(w->log.train, w->log.held_out, w->log.count);
-    printf("\nA sample:\n\n");
-    fflush(stdout);
-    sample_options options = {
-        .tokens = 300, .temperature = 0.8, .top_p = 1, .cache = true, .seed = run->config.seed
-    };
-    if (!sample_write(&run->model, &options, stdout, NULL, why, sizeof why))
-        printf("(no sample: %s)", why);
-    printf("\n\n%s steps in %s", figure_count(run->step - w->progress.first).text,
-           figure_time(seconds).text);
-    if (w->log.count > 0)
-        printf(", validation loss %.4f", (double)w->log.held_out[w->log.count - 1]);
-    printf(". Next:\n");
-    print_command(w, "sample --model");
-    printf(" --prompt TEXT\n");
-    if (run->config.data) {
-        print_command(w, "eval --part held-out --model");
-        printf(" --data ");
-        figure_quote(stdout, run->config.data);
-        printf("\n");
-    }
-    print_command(w, "train --resume --out");
-    printf(" --steps %lld\n", (long long)run->config.steps * 2);
-}
-
 /* ---- the command ---- */
 
 static bool allocate(trainer *w)
@@ -309,8 +243,8 @@ static int train(trainer *w, const option *table, size_t table_size)
         return 1;
     checkpoint_sweep(c->out);
     if (c->progress != PROGRESS_NONE)
-        print_start(w);
-    print_schedule(run);
+        report_start(run);
+    report_schedule(run);
     fflush(stdout);
 
     if (run->step >= c->steps) {
@@ -324,13 +258,13 @@ static int train(trainer *w, const option *table, size_t table_size)
     progress_clear(&w->progress);
     if (!good)
         return 1;
-    if (run->step < c->steps) {
-        bool interrupted = machine_interrupted();
-        print_resume(w, interrupted ? "Interrupted" : "The time is over");
-        return interrupted ? 130 : 0;
+    if (run->step < c->steps && machine_interrupted()) {
+        report_interrupt(w->program, run);
+        return 130;
     }
     if (c->progress != PROGRESS_NONE)
-        print_end(w, machine_seconds() - w->progress.began);
+        report_end(w->program, run, &w->log, run->step - w->progress.first,
+                   machine_seconds() - w->progress.began);
     return 0;
 }
 
@@ -357,7 +291,8 @@ int train_command(const char *program, int count, char *const *arguments)
         code = 2;
         break;
     default:
-        machine_catch_interrupts();
+        machine_catch_interrupts(
+            "\nfinishing the step and saving; Ctrl-C again quits at once\n");
         code = train(w, table, size);
         fflush(stdout);
         if (code != 0 && w->error[0])

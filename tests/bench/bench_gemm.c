@@ -23,15 +23,16 @@ enum { PEAK_STEPS = 2000000 };
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define PEAK_STEP(FMA)                                                                         \
-    a = FMA(a, x, y), b = FMA(b, x, y), c = FMA(c, x, y), d = FMA(d, x, y), e = FMA(e, x, y);  \
+#define PEAK_STEP(FMA)                                                                        \
+    a = FMA(a, x, y), b = FMA(b, x, y), c = FMA(c, x, y), d = FMA(d, x, y), e = FMA(e, x, y); \
     f = FMA(f, x, y), g = FMA(g, x, y), h = FMA(h, x, y), i = FMA(i, x, y), j = FMA(j, x, y)
 
 __attribute__((target("avx512f"))) static float peak_avx512(void)
 {
     const __m512 x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(0.5f);
     __m512 a = y, b = y * 2, c = y * 3, d = y * 4, e = y * 5;
-    __m512 f = y * 6, g = y * 7, h = y * 8, i = y * 9, j = y * 10; /* unequal, or they would merge */
+    __m512 f = y * 6, g = y * 7, h = y * 8, i = y * 9,
+           j = y * 10; /* unequal, or they would merge */
     for (int step = 0; step < PEAK_STEPS; step++) {
         PEAK_STEP(_mm512_fmadd_ps);
     }
@@ -43,7 +44,8 @@ __attribute__((target("avx2,fma"))) static float peak_avx2(void)
 {
     const __m256 x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(0.5f);
     __m256 a = y, b = y * 2, c = y * 3, d = y * 4, e = y * 5;
-    __m256 f = y * 6, g = y * 7, h = y * 8, i = y * 9, j = y * 10; /* unequal, or they would merge */
+    __m256 f = y * 6, g = y * 7, h = y * 8, i = y * 9,
+           j = y * 10; /* unequal, or they would merge */
     for (int step = 0; step < PEAK_STEPS; step++) {
         PEAK_STEP(_mm256_fmadd_ps);
     }
@@ -119,7 +121,8 @@ static void run_attention_grad(const void *g)
 }
 
 /* layout: NN, NT (B given by rows of its transpose) or TN (A by rows of its transpose). */
-static void bench_gemm(const char *layout, int64_t batch, int64_t m, int64_t n, int64_t k, double top)
+static void bench_gemm(const char *layout, int64_t batch, int64_t m, int64_t n, int64_t k,
+                       double top)
 {
     const bool at = layout[0] == 'T', bt = layout[1] == 'T';
     kernel_gemm g = {
@@ -154,28 +157,48 @@ static void bench_gemm(const char *layout, int64_t batch, int64_t m, int64_t n, 
         speed[type] = 2.0 * (double)(batch * m * n) * (double)k / time * 1e-9;
         free(scratch);
     }
-    printf("  %s %3d x %4d %5d %4d  f32 %7.1f %5.1f %%   f64 %7.1f\n", layout, (int)batch, (int)m,
-           (int)n, (int)k, speed[0], top > 0 ? 100 * speed[0] / top : 0, speed[1]);
+    printf("  %s %3d x %4d %5d %4d  f32 %7.1f %5.1f %%   f64 %7.1f\n", layout, (int)batch,
+           (int)m, (int)n, (int)k, speed[0], top > 0 ? 100 * speed[0] / top : 0, speed[1]);
     fflush(stdout);
     free(a), free(b), free(c);
 }
 
-static void bench_attention(int64_t batch, int64_t heads, int64_t length, int64_t width, bool causal,
-                            double top)
+static void bench_attention(int64_t batch, int64_t heads, int64_t length, int64_t width,
+                            bool causal, double top)
 {
     const int64_t row = width, head = length * row, all = heads * head;
     const size_t bytes = sizeof(float) * (size_t)(batch * all);
-    void *q = room(bytes), *k = room(bytes), *v = room(bytes), *o = room(bytes), *go = room(bytes);
+    void *q = room(bytes), *k = room(bytes), *v = room(bytes), *o = room(bytes),
+         *go = room(bytes);
     void *gq = room(bytes), *gk = room(bytes), *gv = room(bytes);
     void *lse = room(sizeof(float) * (size_t)(batch * heads * length));
     kernel_attention g = {
-        .batch = batch, .heads = heads, .kv_heads = heads, .queries = length, .keys = length,
-        .width = width, .value_width = width, .q = q, .k = k, .v = v, .o = o, .lse = lse, .go = go,
-        .gq = gq, .gk = gk, .gv = gv, .scale = 0.125, .causal = causal,
-        .q_strides = { all, head, row }, .k_strides = { all, head, row },
-        .v_strides = { all, head, row }, .o_strides = { all, head, row },
-        .go_strides = { all, head, row }, .gq_strides = { all, head, row },
-        .gk_strides = { all, head, row }, .gv_strides = { all, head, row },
+        .batch = batch,
+        .heads = heads,
+        .kv_heads = heads,
+        .queries = length,
+        .keys = length,
+        .width = width,
+        .value_width = width,
+        .q = q,
+        .k = k,
+        .v = v,
+        .o = o,
+        .lse = lse,
+        .go = go,
+        .gq = gq,
+        .gk = gk,
+        .gv = gv,
+        .scale = 0.125,
+        .causal = causal,
+        .q_strides = { all, head, row },
+        .k_strides = { all, head, row },
+        .v_strides = { all, head, row },
+        .o_strides = { all, head, row },
+        .go_strides = { all, head, row },
+        .gq_strides = { all, head, row },
+        .gk_strides = { all, head, row },
+        .gv_strides = { all, head, row },
     };
     void *scratch = room(heed__isa()->f32->attention_scratch(&g));
     g.scratch = scratch;
@@ -185,12 +208,12 @@ static void bench_attention(int64_t batch, int64_t heads, int64_t length, int64_
     g.scratch = scratch;
     const double backward = best_time(run_attention_grad, &g);
     free(scratch);
-    const double product = 2.0 * (double)(batch * heads * length) * (double)(length * width) /
-                           (causal ? 2 : 1);
+    const double product =
+        2.0 * (double)(batch * heads * length) * (double)(length * width) / (causal ? 2 : 1);
     printf("  attention B%d H%d T%d d%d%s  forward %.3f ms  backward %.3f ms  both %.1f GFLOP/s"
            " %.1f %%\n",
-           (int)batch, (int)heads, (int)length, (int)width, causal ? " causal" : "", 1e3 * forward,
-           1e3 * backward, 7 * product / (forward + backward) * 1e-9,
+           (int)batch, (int)heads, (int)length, (int)width, causal ? " causal" : "",
+           1e3 * forward, 1e3 * backward, 7 * product / (forward + backward) * 1e-9,
            top > 0 ? 7 * product / (forward + backward) * 1e-7 / top : 0);
     fflush(stdout);
     free(q), free(k), free(v), free(o), free(go), free(gq), free(gk), free(gv), free(lse);
@@ -206,8 +229,11 @@ int main(int count, char **words)
         heed__isa_select(set->name);
         const double top = peak(set->name) * heed__threads();
         printf("%s, %d threads, peak %.1f GFLOP/s in f32\n", set->name, heed__threads(), top);
-        const int64_t linear[][3] = { { 768, 384, 128 }, { 768, 128, 128 }, { 768, 512, 128 },
-                                      { 768, 128, 512 }, { 768, 65, 128 } };
+        const int64_t linear[][3] = { { 768, 384, 128 },
+                                      { 768, 128, 128 },
+                                      { 768, 512, 128 },
+                                      { 768, 128, 512 },
+                                      { 768, 65, 128 } };
         for (int shape = 0; shape < 5; shape++) {
             const int64_t m = linear[shape][0], n = linear[shape][1], k = linear[shape][2];
             bench_gemm("NT", 1, m, n, k, top); /* y = x W^T */

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Bad texts and bad model folders get one sentence and harm nothing.
+# shellcheck source=tests/gpt/common.sh
 . "$(dirname "$0")/common.sh"
 make_text
 cd "$work" || exit 1

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034
 # What the end-to-end tests of gpt share: POSIX sh, sourced by each. A test is called with the
 # program and a folder for its files, and prints TAP.
 #

@@ -1,5 +1,8 @@
 #!/bin/sh
 # Options: help, defaults, mistakes, and what --resume lets differ.
+# Functions are called by way of `is`.
+# shellcheck disable=SC2317
+# shellcheck source=tests/gpt/common.sh
 . "$(dirname "$0")/common.sh"
 make_text
 cd "$work" || exit 1

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Writing text: the cache changes nothing, only the text is on stdout, characters come whole.
+# shellcheck source=tests/gpt/common.sh
 . "$(dirname "$0")/common.sh"
 make_text
 cd "$work" || exit 1

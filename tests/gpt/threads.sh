@@ -1,5 +1,6 @@
 #!/bin/sh
 # 1, 2 and 3 threads give the same parameters, bit for bit, and the same text.
+# shellcheck source=tests/gpt/common.sh
 . "$(dirname "$0")/common.sh"
 make_text
 cd "$work" || exit 1

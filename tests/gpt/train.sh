@@ -1,6 +1,9 @@
 #!/bin/sh
 # What training writes: a log with every field, a loss that falls, files for others; and that
 # it stops where numbers are no longer finite.
+# Functions are called by way of `is`.
+# shellcheck disable=SC2317
+# shellcheck source=tests/gpt/common.sh
 . "$(dirname "$0")/common.sh"
 make_text
 cd "$work" || exit 1
@@ -19,8 +22,8 @@ less() {
 is "a run" "$gpt" train $tiny --data text --out run --steps 150 --eval-every 40 --lr 1e-2 \
     --min-lr 1e-3 --warmup 9
 number='[-0-9.e+]*'
-line="{\"step\":[0-9]*,\"train_loss\":$number,\"lr\":$number,\"grad_norm\":$number,\"ms\":$number"
-line="$line,\"tokens_per_s\":$number\(,\"val_loss\":$number\)\{0,1\}}"
+line="{\"step\":[0-9]*,\"train_loss\":$number,\"lr\":$number,\"grad_norm\":$number"
+line="$line,\"ms\":$number,\"tokens_per_s\":$number\(,\"val_loss\":$number\)\{0,1\}}"
 is "a line a step" test "$(grep -c "^$line$" run/log.jsonl)" -eq 150
 is "evaluated when it should be" test \
     "$(sed -n 's/.*"step":\([0-9]*\),.*val_loss.*/\1/p' run/log.jsonl | tr '\n' ' ')" = \
@@ -46,5 +49,8 @@ done
 # shellcheck disable=SC2086
 refuses 1 "not finite.*checkpoint of step .* is untouched" train $tiny --data text --out wild \
     --steps 200 --lr 1e38 --warmup 0 --clip 0 --save-every 1000
+# shellcheck disable=SC2086
+refuses 1 "not finite.*checkpoint of step 0 in wilder is untouched" train $tiny --data text \
+    --out wilder --steps 3 --lr 1e39 --min-lr 1e39 --warmup 0 --save-every 1
 is "what was saved is good" "$gpt" sample --model wild --tokens 5
 finish
