@@ -15,9 +15,9 @@ typedef struct block {
     heed_shape shape;
     int64_t size, offset;
     double *values;
-    int input;                                  /* which, or -1 */
-    heed_parameter *asked;                      /* in the caller's set, */
-    heed_parameter *copy;                       /* and the one perturbed */
+    int input;             /* which, or -1 */
+    heed_parameter *asked; /* in the caller's set, */
+    heed_parameter *copy;  /* and the one perturbed */
 } block;
 
 typedef struct subject {
@@ -31,8 +31,8 @@ typedef struct subject {
     heed_report *report;
     heed_tape *t;
     arena memory;
-    heed_tensor **x;       /* [n] */
-    double **values;       /* [n] of inputs */
+    heed_tensor **x; /* [n] */
+    double **values; /* [n] of inputs */
     int blocks;
     block *block;          /* [blocks] */
     heed_tensor **tensors; /* [blocks], of the present step */
@@ -58,7 +58,8 @@ static bool out_of_memory(subject *s)
 
 static bool failed(subject *s)
 {
-    heed__check_fail(s->report, "%s", s->t->failed ? s->t->error : "the function returned NULL");
+    heed__check_fail(s->report, "%s",
+                     s->t->failed ? s->t->error : "the function returned NULL");
     return false;
 }
 
@@ -67,10 +68,13 @@ static bool differentiated(const heed_input *input)
     return (input->dtype == HEED_F32 || input->dtype == HEED_F64) && !input->constant;
 }
 
-static void add_block(subject *s, int64_t size, heed_shape shape, double *values, const char *name)
+static void add_block(subject *s, int64_t size, heed_shape shape, double *values,
+                      const char *name)
 {
     block *b = &s->block[s->blocks++];
-    *b = (block){ .size = size, .shape = shape, .values = values, .offset = s->total, .input = -1 };
+    *b = (block){
+        .size = size, .shape = shape, .values = values, .offset = s->total, .input = -1
+    };
     snprintf(b->name, sizeof b->name, "%s", name);
     s->total += size;
 }
@@ -92,8 +96,10 @@ static bool prepare(subject *s)
         int64_t size;
         char name[24];
         if (!heed__shape_size(&input->shape, &size)) {
-            heed__check_fail(s->report, "check: the shape of input %d is negative, has too many axes or "
-                                        "overflows", i);
+            heed__check_fail(s->report,
+                             "check: the shape of input %d is negative, has too many axes or "
+                             "overflows",
+                             i);
             return false;
         }
         s->values[i] = room(s, size, sizeof(double));
@@ -131,8 +137,8 @@ static heed_tensor *evaluate(subject *s, bool recording)
     for (int i = 0; i < s->n; i++) {
         const heed_input *input = &s->inputs[i];
         bool floats = input->dtype == HEED_F32 || input->dtype == HEED_F64;
-        s->x[i] = heed__check_leaf(t, floats ? HEED_F64 : input->dtype, &input->shape, LAYOUT_ROWS,
-                                   s->values[i]);
+        s->x[i] = heed__check_leaf(t, floats ? HEED_F64 : input->dtype, &input->shape,
+                                   LAYOUT_ROWS, s->values[i]);
         if (differentiated(input))
             heed_watch(t, s->x[i]);
     }
@@ -144,7 +150,8 @@ static heed_tensor *evaluate(subject *s, bool recording)
     if (heed_size(y) != 1) {
         char text[96];
         heed_shape shape = heed_shape_of(y);
-        heed__check_fail(s->report, "check: the function's result has shape %s but must have one element",
+        heed__check_fail(s->report,
+                         "check: the function's result has shape %s but must have one element",
                          heed_shape_text(&shape, text, sizeof text));
         return NULL;
     }
@@ -176,7 +183,8 @@ static bool gradient(subject *s, double *v, double *g)
     for (int i = 0; i < s->blocks; i++) {
         const block *b = &s->block[i];
         if (b->input < 0) {
-            memcpy(g + b->offset, heed_gradients_of(parameters, b->copy), (size_t)b->size * sizeof *g);
+            memcpy(g + b->offset, heed_gradients_of(parameters, b->copy),
+                   (size_t)b->size * sizeof *g);
             continue;
         }
         const heed_tensor *gx = heed_gradient(s->t, s->x[b->input]);
@@ -222,8 +230,8 @@ static bool second(subject *s, const double *w, double *hw)
     return true;
 }
 
-static void compare(subject *s, const block *b, int64_t index, const char *suffix, double analytic,
-                    double numeric, double slack)
+static void compare(subject *s, const block *b, int64_t index, const char *suffix,
+                    double analytic, double numeric, double slack)
 {
     heed_report *r = s->report;
     char name[112];
@@ -235,8 +243,8 @@ static void compare(subject *s, const block *b, int64_t index, const char *suffi
     else
         snprintf(name, sizeof name, "%s", b->name);
     if (!isfinite(analytic) || !isfinite(numeric))
-        heed__check_fail(r, "%.111s%.47s is not finite: %g by the tape, %g by differences", name, suffix, analytic,
-                         numeric);
+        heed__check_fail(r, "%.111s%.47s is not finite: %g by the tape, %g by differences",
+                         name, suffix, analytic, numeric);
     snprintf(r->where, sizeof r->where, "%.111s%.47s", name, suffix);
 }
 
@@ -260,7 +268,8 @@ static bool probe(subject *s, const double *w, double *g, double *v)
 }
 
 /* The derivative along one scalar. */
-static bool along_scalar(subject *s, const block *b, int64_t k, const double *w, double *g, double *slope)
+static bool along_scalar(subject *s, const block *b, int64_t k, const double *w, double *g,
+                         double *slope)
 {
     double keep = b->values[k], f[4];
     double h = s->o.step * fmax(1, fabs(keep));
@@ -276,13 +285,14 @@ static bool along_scalar(subject *s, const block *b, int64_t k, const double *w,
 
 /* The derivative along d over blocks [first, last). A long d takes a short step: the error of the
  * differences grows with its length. */
-static bool along(subject *s, int first, int last, const double *d, const double *w, double *g, double *keep,
-                  double *slope)
+static bool along(subject *s, int first, int last, const double *d, const double *w, double *g,
+                  double *keep, double *slope)
 {
     double f[4], length = 0;
     bool ok = true;
     for (int i = first; i < last; i++) {
-        memcpy(keep + s->block[i].offset, s->block[i].values, (size_t)s->block[i].size * sizeof *keep);
+        memcpy(keep + s->block[i].offset, s->block[i].values,
+               (size_t)s->block[i].size * sizeof *keep);
         length += dot(d + s->block[i].offset, d + s->block[i].offset, s->block[i].size);
     }
     double h = s->o.step / fmax(1, sqrt(length));
@@ -290,12 +300,14 @@ static bool along(subject *s, int first, int last, const double *d, const double
         for (int i = first; i < last; i++) {
             const block *b = &s->block[i];
             for (int64_t k = 0; k < b->size; k++)
-                b->values[k] = keep[b->offset + k] + heed__check_offset(point) * h * d[b->offset + k];
+                b->values[k] =
+                    keep[b->offset + k] + heed__check_offset(point) * h * d[b->offset + k];
         }
         ok = probe(s, w, g, &f[point]);
     }
     for (int i = first; i < last; i++)
-        memcpy(s->block[i].values, keep + s->block[i].offset, (size_t)s->block[i].size * sizeof *keep);
+        memcpy(s->block[i].values, keep + s->block[i].offset,
+               (size_t)s->block[i].size * sizeof *keep);
     *slope = heed__check_quotient(f, h);
     return ok;
 }
@@ -307,8 +319,8 @@ static void draw_signs(heed_random *r, double *d, int64_t n)
 }
 
 /* Every element, or random directions in each tensor. w NULL: order 1. */
-static bool differences(subject *s, const double *analytic, const double *w, double *g, double *d,
-                        double *keep, heed_random *r)
+static bool differences(subject *s, const double *analytic, const double *w, double *g,
+                        double *d, double *keep, heed_random *r)
 {
     bool full = s->total <= s->o.full_limit;
     double slack = w ? 10 : 1, slope;
@@ -329,7 +341,8 @@ static bool differences(subject *s, const double *analytic, const double *w, dou
             if (!along(s, i, i + 1, d, w, g, keep, &slope))
                 return false;
             snprintf(suffix, sizeof suffix, " along random direction %d%s", k, order);
-            compare(s, b, -1, suffix, dot(analytic + b->offset, d + b->offset, b->size), slope, slack);
+            compare(s, b, -1, suffix, dot(analytic + b->offset, d + b->offset, b->size), slope,
+                    slack);
         }
     }
     return true;
@@ -349,7 +362,8 @@ static bool second_order(subject *s, double *hw, double *w, double *g, double *d
     if (!along(s, 0, s->blocks, d, w, g, keep, &slope))
         return false;
     static const block all = { .name = "everything" };
-    compare(s, &all, -1, " along a random direction, second order", dot(hw, d, s->total), slope, 10);
+    compare(s, &all, -1, " along a random direction, second order", dot(hw, d, s->total), slope,
+            10);
     return true;
 }
 
@@ -369,7 +383,8 @@ static bool run(subject *s)
         return false;
     if (memcmp(&v, &again, sizeof v) != 0 ||
         memcmp(g, repeated, (size_t)s->total * sizeof *g) != 0) {
-        heed__check_fail(s->report, "check: the same evaluation and sweep gave other bits the second time");
+        heed__check_fail(
+            s->report, "check: the same evaluation and sweep gave other bits the second time");
         return false;
     }
     heed_random r = { .seed = s->o.seed, .stream = 2 };
@@ -378,11 +393,17 @@ static bool run(subject *s)
     return s->o.order < 2 || second_order(s, array[5], w, repeated, d, keep, &r);
 }
 
-heed_report heed_check(heed_tensor *(*f)(heed_tape *t, heed_tensor *const x[], void *user), void *user,
-                       heed_params *ps, int n, const heed_input inputs[], const heed_check_options *options)
+heed_report heed_check(heed_tensor *(*f)(heed_tape *t, heed_tensor *const x[], void *user),
+                       void *user, heed_params *ps, int n, const heed_input inputs[],
+                       const heed_check_options *options)
 {
     heed_report report = { .passed = true };
-    subject s = { .f = f, .user = user, .ps = ps, .n = n, .inputs = inputs, .report = &report,
+    subject s = { .f = f,
+                  .user = user,
+                  .ps = ps,
+                  .n = n,
+                  .inputs = inputs,
+                  .report = &report,
                   .o = heed__check_options(options) };
     if (ps && heed_params_error(ps)) {
         heed__check_fail(&report, "%s", heed_params_error(ps));
@@ -401,7 +422,8 @@ heed_report heed_check(heed_tensor *(*f)(heed_tape *t, heed_tensor *const x[], v
     heed_params_free(s.copy);
     heed__arena_free(&s.memory);
     if (!report.passed && !report.message[0])
-        snprintf(report.message, sizeof report.message, "%s: %.10g by the tape, %.10g by differences",
-                 report.where, report.analytic, report.numeric);
+        snprintf(report.message, sizeof report.message,
+                 "%s: %.10g by the tape, %.10g by differences", report.where, report.analytic,
+                 report.numeric);
     return report;
 }

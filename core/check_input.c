@@ -1,6 +1,6 @@
 /* What every check needs: drawing inputs, laying them out in memory, comparing, naming elements. */
-#include "trial.h"
 #include "random.h"
+#include "trial.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -104,7 +104,8 @@ heed_tensor *heed__check_leaf(heed_tape *t, heed_dtype dtype, const heed_shape *
     if (expanded >= 0)
         whole.size[expanded] = 1;
     if (!heed__shape_size(&whole, &size))
-        return heed_fail(t, "check: the shape of an input is negative, has too many axes or overflows");
+        return heed_fail(
+            t, "check: the shape of an input is negative, has too many axes or overflows");
     heed_tensor *x = heed__tensor_new(t, dtype, &whole);
     if (!x || !heed__tensor_allocate(t, x))
         return NULL;
@@ -132,7 +133,8 @@ heed_tensor *heed__check_leaf(heed_tape *t, heed_dtype dtype, const heed_shape *
     return x;
 }
 
-void heed__check_name(const char *name, const heed_shape *shape, int64_t index, char *text, size_t size)
+void heed__check_name(const char *name, const heed_shape *shape, int64_t index, char *text,
+                      size_t size)
 {
     int64_t place[HEED_MAX_NDIM];
     for (int k = shape->ndim - 1; k >= 0; k--) {

@@ -1,9 +1,9 @@
 /* Checking an op record: each of its cases is drawn, arranged in every variant of memory layout and of
  * shared operands, and put through the comparisons of check_rules.c. Here are the trial (how a case becomes
  * operands, a result, a gradient) and the walk over variants. */
-#include "trial.h"
 #include "memory.h"
 #include "random.h"
+#include "trial.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -87,7 +87,9 @@ bool heed__trial_arrange(check_trial *trial)
     trial->scalars = 0;
     for (int i = 0; i < trial->n; i++) {
         int64_t whole = 1, inner = 1;
-        int axis = trial->layout[i] == LAYOUT_EXPANDED ? heed__check_expanded_axis(&trial->shape[i]) : -1;
+        int axis = trial->layout[i] == LAYOUT_EXPANDED
+                       ? heed__check_expanded_axis(&trial->shape[i])
+                       : -1;
         trial->leaf_shape[i] = trial->shape[i];
         if (axis >= 0)
             trial->leaf_shape[i].size[axis] = 1;
@@ -108,7 +110,8 @@ bool heed__trial_arrange(check_trial *trial)
     return true;
 }
 
-bool heed__trial_operands(const check_trial *trial, heed_tape *t, heed_tensor *x[], heed_tensor *leaf[])
+bool heed__trial_operands(const check_trial *trial, heed_tape *t, heed_tensor *x[],
+                          heed_tensor *leaf[])
 {
     for (int i = 0; i < trial->n; i++) {
         const heed_input *input = &trial->c->x[i];
@@ -120,7 +123,8 @@ bool heed__trial_operands(const check_trial *trial, heed_tape *t, heed_tensor *x
             continue;
         }
         heed_dtype dtype = floats(input) ? heed_tape_dtype(t) : input->dtype;
-        leaf[i] = heed__check_leaf(t, dtype, &trial->shape[i], trial->layout[i], trial->values[i]);
+        leaf[i] =
+            heed__check_leaf(t, dtype, &trial->shape[i], trial->layout[i], trial->values[i]);
         if (trial->watched[i])
             heed_watch(t, leaf[i]);
         x[i] = leaf[i];
@@ -149,13 +153,15 @@ heed_tensor *heed__trial_compose(const check_trial *trial, heed_tape *t, heed_te
     }
     if (heed_error(t))
         return NULL;
-    return trial->op->compose(t, &(heed_call){ .op = trial->op, .n = trial->n, .x = x,
-                                               .attributes = trial->c->attributes });
+    return trial->op->compose(
+        t, &(heed_call){
+               .op = trial->op, .n = trial->n, .x = x, .attributes = trial->c->attributes });
 }
 
 static bool tape_failed(check_trial *trial, const heed_tape *t)
 {
-    heed__trial_fail(trial, "%s", heed_error(t) ? heed_error(t) : "gave no result and no error");
+    heed__trial_fail(trial, "%s",
+                     heed_error(t) ? heed_error(t) : "gave no result and no error");
     return false;
 }
 
@@ -182,7 +188,8 @@ static heed_tensor *weigh(heed_tape *t, heed_tensor *y, const double *u)
     return heed_sum(t, heed_mul(t, y, weights));
 }
 
-bool heed__trial_gradient(check_trial *trial, heed_tape *t, const double *u, check_sweep how, double *g)
+bool heed__trial_gradient(check_trial *trial, heed_tape *t, const double *u, check_sweep how,
+                          double *g)
 {
     heed_tensor *leaf[HEED_CASE_OPERANDS], *x[HEED_CASE_OPERANDS], *own[HEED_CASE_OPERANDS],
         *gx[HEED_CASE_OPERANDS], *y = NULL;
@@ -239,21 +246,25 @@ static void name_element(check_trial *trial, const char *what, bool of_leaves, i
     heed_report *r = trial->report;
     if (of_leaves) {
         int i = 0;
-        while (i + 1 < trial->n && !(trial->owner[i] == i && trial->watched[i] && index >= trial->offset[i] &&
-                                     index < trial->offset[i] + trial->size[i]))
+        while (i + 1 < trial->n &&
+               !(trial->owner[i] == i && trial->watched[i] && index >= trial->offset[i] &&
+                 index < trial->offset[i] + trial->size[i]))
             i++;
         snprintf(operand, sizeof operand, "x[%d]", i);
-        heed__check_name(operand, &trial->leaf_shape[i], index - trial->offset[i], text, sizeof text);
+        heed__check_name(operand, &trial->leaf_shape[i], index - trial->offset[i], text,
+                         sizeof text);
     } else if (index >= 0) {
         snprintf(text, sizeof text, "y{%lld}", (long long)index);
     }
-    snprintf(r->where, sizeof r->where, "%s, case '%.40s', %s, %s", text, trial->c->label ? trial->c->label : "",
-             trial->variant, what);
+    snprintf(r->where, sizeof r->where, "%s, case '%.40s', %s, %s", text,
+             trial->c->label ? trial->c->label : "", trial->variant, what);
     if (r->excess > 1)
-        heed__trial_fail(trial, "%s: %s: %.12g against %.12g", what, text, r->analytic, r->numeric);
+        heed__trial_fail(trial, "%s: %s: %.12g against %.12g", what, text, r->analytic,
+                         r->numeric);
 }
 
-void heed__trial_number(check_trial *trial, const char *what, double a, double b, double tolerance)
+void heed__trial_number(check_trial *trial, const char *what, double a, double b,
+                        double tolerance)
 {
     if (heed__check_compare(trial->report, a, b, tolerance))
         name_element(trial, what, false, -1);
@@ -266,7 +277,8 @@ void heed__trial_compare(check_trial *trial, const char *what, bool of_leaves, c
     for (int64_t i = 0; i < n; i++) {
         bool both = isnan(a[i]) && isnan(b[i]);
         double size = isfinite(b[i]) ? fabs(b[i]) : 0;
-        if (heed__check_compare(trial->report, both ? 0 : a[i], both ? 0 : b[i], absolute + relative * size))
+        if (heed__check_compare(trial->report, both ? 0 : a[i], both ? 0 : b[i],
+                                absolute + relative * size))
             name_element(trial, what, of_leaves, i);
     }
 }
@@ -324,7 +336,8 @@ static bool share_operands(check_trial *trial)
             bool same = trial->shape[i].ndim == trial->shape[k].ndim && trial->owner[k] == k;
             for (int d = 0; same && d < trial->shape[i].ndim; d++)
                 same = trial->shape[i].size[d] == trial->shape[k].size[d];
-            if (!same || !heed__trial_differentiable(trial, i) || !heed__trial_differentiable(trial, k))
+            if (!same || !heed__trial_differentiable(trial, i) ||
+                !heed__trial_differentiable(trial, k))
                 continue;
             bool plain = a->low == 0 && a->high == 0 && a->gap == 0 && !a->values;
             if (plain && (b->low != 0 || b->high != 0 || b->gap != 0 || b->values))
@@ -338,9 +351,10 @@ static bool share_operands(check_trial *trial)
 
 static bool check_case(check_trial *trial, const workshop *w, int index)
 {
-    static const char *const layouts[LAYOUT_COUNT] = { "contiguous", "transposed", "with negative strides",
-                                                       "expanded" };
-    if (!heed__trial_begin(trial, trial->op, index, w->memory) || !variant(trial, w, "contiguous", true))
+    static const char *const layouts[LAYOUT_COUNT] = { "contiguous", "transposed",
+                                                       "with negative strides", "expanded" };
+    if (!heed__trial_begin(trial, trial->op, index, w->memory) ||
+        !variant(trial, w, "contiguous", true))
         return false;
     if (trial->c->stated) {
         heed__trial_stated(trial, w->t, w->single);
@@ -369,7 +383,8 @@ static bool check_case(check_trial *trial, const workshop *w, int index)
     }
     for (int i = 0; i < trial->n; i++)
         trial->watched[i] = heed__trial_differentiable(trial, i);
-    if (share_operands(trial) && !variant(trial, w, "operands of one shape are one tensor", false))
+    if (share_operands(trial) &&
+        !variant(trial, w, "operands of one shape are one tensor", false))
         return false;
     return true;
 }
@@ -378,15 +393,19 @@ heed_report heed_check_op(const heed_op *op, const heed_check_options *options)
 {
     heed_report report = { .passed = true };
     arena memory;
-    check_trial trial = { .op = op, .options = heed__check_options(options), .report = &report };
+    check_trial trial = { .op = op,
+                          .options = heed__check_options(options),
+                          .report = &report };
     if (!op || !op->name || !op->shape || op->case_count < 1) {
         heed__check_fail(&report, "check: the record needs a name, a shape rule and a case");
         return report;
     }
     heed__arena_init(&memory, NULL, 0);
     workshop w = { .memory = &memory };
-    w.t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64, .allocator = &heed__check_poisoned });
-    w.single = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F32, .allocator = &heed__check_poisoned });
+    w.t = heed_tape_new(
+        &(heed_tape_options){ .dtype = HEED_F64, .allocator = &heed__check_poisoned });
+    w.single = heed_tape_new(
+        &(heed_tape_options){ .dtype = HEED_F32, .allocator = &heed__check_poisoned });
     if (!w.t || !w.single) {
         heed__check_fail(&report, "check: out of memory");
     } else {

@@ -1,211 +1,19 @@
-/* What is demanded of an op record: that its rule is the derivative (against differences, at both orders),
- * that it is linear in the cotangent, reads what it says it reads, adds where it says it adds, agrees with
+/* What is demanded of an op record beside the right derivative: that its rule is linear in the cotangent, reads what it says it reads, adds where it says it adds, agrees with
  * its composition and with itself in f32, and refuses misuse in a sentence with its name. */
-#include "trial.h"
 #include "memory.h"
+#include "trial.h"
 
 #include <math.h>
 #include <string.h>
 
 /* Rounding of two correct ways to one number, in f64, relative to 1 and to the number. */
 #define SAME 1e-12
-#define FULL_RESULTS 64
-#define FULL_SCALARS 128
-
-static void draw(heed_random *r, double *u, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        u[i] = (double)(float)(2 * heed_random_uniform(r) - 1);
-}
-
-static double dot(const double *a, const double *b, int64_t n)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
-/* ---- against differences ---- */
-
-/* The place of scalar j: which leaf's value it is. */
-static double *scalar(check_trial *trial, int64_t j)
-{
-    for (int i = 0; i < trial->n; i++) {
-        int64_t k = j - trial->offset[i];
-        if (trial->owner[i] == i && trial->watched[i] && k >= 0 && k < trial->size[i])
-            return &trial->values[i][k];
-    }
-    return NULL;
-}
-
-static double step_at(const check_trial *trial, double x)
-{
-    return (trial->c->step > 0 ? trial->c->step : trial->options.step) * fmax(1, fabs(x));
-}
-
-/* d(result)/d(scalar j) or, with a cotangent u, d(gradient of <u, y>)/d(scalar j). */
-static bool column(check_trial *trial, heed_tape *t, int64_t j, const double *u, double *point[4], double *out)
-{
-    double *place = scalar(trial, j), keep = *place, h = step_at(trial, keep);
-    bool ok = true;
-    for (int k = 0; ok && k < 4; k++) {
-        *place = keep + heed__check_offset(k) * h;
-        ok = u ? heed__trial_gradient(trial, t, u, SWEEP_PLAIN, point[k])
-               : heed__trial_value(trial, t, point[k]);
-    }
-    *place = keep;
-    for (int64_t i = 0, n = u ? trial->scalars : trial->results; ok && i < n; i++) {
-        const double f[4] = { point[0][i], point[1][i], point[2][i], point[3][i] };
-        out[i] = heed__check_quotient(f, h);
-        if (!isfinite(out[i])) {
-            heed__trial_fail(trial, "the differences are not finite; the case should be a stated one");
-            ok = false;
-        }
-    }
-    return ok;
-}
-
-/* hw = gradient of phi = <w, gradient of <u, y>>; du = gradient of phi for u, which is the Jacobian times w. */
-static bool second(check_trial *trial, heed_tape *t, const double *u, const double *w, double *hw, double *du)
-{
-    heed_tensor *leaf[HEED_CASE_OPERANDS], *own[HEED_CASE_OPERANDS + 1], *gx[HEED_CASE_OPERANDS + 1];
-    heed_tensor *phi = NULL;
-    int which[HEED_CASE_OPERANDS], count = 0;
-    heed_tensor *y = heed__trial_apply(trial, t, leaf);
-    heed_shape shape = heed_shape_of(y);
-    heed_tensor *gy = heed_watch(t, heed__check_leaf(t, y ? y->dtype : HEED_F64, &shape, LAYOUT_ROWS, u));
-    for (int i = 0; i < trial->n; i++) {
-        if (leaf[i] && trial->watched[i]) {
-            which[count] = i;
-            own[count++] = leaf[i];
-        }
-    }
-    bool ok = heed_grad(t, y, gy, count, own, gx);
-    for (int k = 0; ok && k < count; k++) {
-        int i = which[k];
-        if (!gx[k])
-            continue;
-        shape = heed_shape_of(gx[k]);
-        heed_tensor *weights = heed__check_leaf(t, gx[k]->dtype, &shape, LAYOUT_ROWS, w + trial->offset[i]);
-        heed_tensor *part = heed_sum(t, heed_mul(t, gx[k], weights));
-        phi = phi ? heed_add(t, phi, part) : part;
-    }
-    memset(hw, 0, (size_t)trial->scalars * sizeof *hw);
-    memset(du, 0, (size_t)trial->results * sizeof *du);
-    own[count] = gy;
-    if (ok && phi)
-        ok = heed_grad(t, phi, NULL, count + 1, own, gx);
-    if (!ok || heed_error(t)) {
-        heed__trial_fail(trial, "second order: %s", heed_error(t) ? heed_error(t) : "no result");
-        return false;
-    }
-    if (!phi)
-        return true;
-    for (int k = 0; k < count; k++) {
-        int i = which[k];
-        for (int64_t e = 0; gx[k] && e < trial->size[i]; e++)
-            hw[trial->offset[i] + e] = heed_at(gx[k], e);
-    }
-    for (int64_t e = 0; gx[count] && e < trial->results; e++)
-        du[e] = heed_at(gx[count], e);
-    return true;
-}
-
-typedef struct bench {
-    double *jacobian; /* [scalars, results], by differences */
-    double *u, *w, *a, *b, *du, *point[4];
-} bench;
-
-static bool first_order(check_trial *trial, heed_tape *t, const bench *s, heed_random *r)
-{
-    int64_t m = trial->results, n = trial->scalars, rows = m <= FULL_RESULTS ? m : 8;
-    for (int64_t j = 0; j < n; j++) {
-        if (!column(trial, t, j, NULL, (double **)s->point, s->jacobian + j * m))
-            return false;
-    }
-    for (int64_t row = 0; row < rows; row++) {
-        if (m <= FULL_RESULTS) {
-            memset(s->u, 0, (size_t)m * sizeof(double));
-            s->u[row] = 1;
-        } else {
-            draw(r, s->u, m);
-        }
-        if (!heed__trial_gradient(trial, t, s->u, SWEEP_PLAIN, s->a))
-            return false;
-        for (int64_t j = 0; j < n; j++)
-            s->b[j] = dot(s->jacobian + j * m, s->u, m);
-        heed__trial_compare(trial, "gradient against differences", true, s->a, s->b,
-                            trial->options.absolute, trial->options.relative);
-    }
-    return trial->report->passed;
-}
-
-static void second_order(check_trial *trial, heed_tape *t, const bench *s, heed_random *r, bool full)
-{
-    int64_t m = trial->results, n = trial->scalars;
-    double absolute = 10 * trial->options.absolute, relative = 10 * trial->options.relative;
-    draw(r, s->u, m);
-    if (full && n <= FULL_SCALARS) {
-        double *hessian = heed__trial_array(trial, n * n);
-        for (int64_t j = 0; hessian && j < n; j++) {
-            if (!column(trial, t, j, s->u, (double **)s->point, hessian + j * n))
-                return;
-        }
-        for (int64_t j = 0; hessian && j < n; j++) {
-            memset(s->w, 0, (size_t)n * sizeof(double));
-            s->w[j] = 1;
-            if (!second(trial, t, s->u, s->w, s->a, s->du))
-                return;
-            for (int64_t k = 0; k < n; k++)
-                s->b[k] = hessian[k * n + j];
-            heed__trial_compare(trial, "second order against differences", true, s->a, s->b, absolute, relative);
-            heed__trial_compare(trial, "second order, for the cotangent", false, s->du, s->jacobian + j * m,
-                                absolute, relative);
-        }
-        return;
-    }
-    /* One number, v^T H w. */
-    draw(r, s->w, n);
-    if (!second(trial, t, s->u, s->w, s->a, s->du))
-        return;
-    double *v = s->b, f[4], h = step_at(trial, 0);
-    draw(r, v, n);
-    for (int k = 0; k < 4; k++) {
-        double by = heed__check_offset(k) * h;
-        for (int64_t j = 0; j < n; j++)
-            *scalar(trial, j) += by * v[j];
-        bool ok = heed__trial_gradient(trial, t, s->u, SWEEP_PLAIN, s->point[k]);
-        for (int64_t j = 0; j < n; j++)
-            *scalar(trial, j) -= by * v[j];
-        if (!ok)
-            return;
-        f[k] = dot(s->point[k], s->w, n);
-    }
-    double numeric = heed__check_quotient(f, h);
-    heed__trial_number(trial, "second order along random directions", dot(s->a, v, n), numeric,
-                       absolute + relative * fabs(numeric));
-}
-
-void heed__trial_differences(check_trial *trial, heed_tape *t, bool full_second)
-{
-    int64_t m = trial->results, n = trial->scalars, more = m > n ? m : n;
-    heed_random r = { .seed = trial->options.seed, .stream = 77 };
-    bench s = { .jacobian = heed__trial_array(trial, m * n) };
-    double **arrays[] = { &s.u, &s.w, &s.a, &s.b, &s.du, &s.point[0], &s.point[1], &s.point[2], &s.point[3] };
-    bool ok = s.jacobian != NULL;
-    for (size_t i = 0; ok && i < sizeof arrays / sizeof *arrays; i++) {
-        *arrays[i] = heed__trial_array(trial, more);
-        ok = *arrays[i] != NULL;
-    }
-    if (ok && first_order(trial, t, &s, &r) && trial->options.order >= 2)
-        second_order(trial, t, &s, &r, full_second);
-}
 
 /* ---- in every variant ---- */
 
 /* |a - b| <= 1e-5 |b| in the 2-norm: a was computed in f32. */
-static void compare_single(check_trial *trial, const char *what, const double *a, const double *b, int64_t n)
+static void compare_single(check_trial *trial, const char *what, const double *a,
+                           const double *b, int64_t n)
 {
     double error = 0, norm = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -215,7 +23,8 @@ static void compare_single(check_trial *trial, const char *what, const double *a
     heed__trial_number(trial, what, sqrt(error), 0, 1e-5 * sqrt(norm) + 1e-30);
 }
 
-static void same_bits(check_trial *trial, const char *what, const double *a, const double *b, int64_t n)
+static void same_bits(check_trial *trial, const char *what, const double *a, const double *b,
+                      int64_t n)
 {
     if (memcmp(a, b, (size_t)n * sizeof *a) != 0)
         heed__trial_fail(trial, "%s gave other bits on fresh memory", what);
@@ -264,7 +73,8 @@ static bool compose_value(check_trial *trial, heed_tape *t, double *v)
     if (heed__trial_operands(trial, t, x, leaf))
         y = heed__trial_compose(trial, t, x);
     if (!y || heed_size(y) != trial->results) {
-        heed__trial_fail(trial, "composition: %s", heed_error(t) ? heed_error(t) : "another size");
+        heed__trial_fail(trial, "composition: %s",
+                         heed_error(t) ? heed_error(t) : "another size");
         return false;
     }
     for (int64_t i = 0; i < trial->results; i++)
@@ -286,13 +96,13 @@ void heed__trial_common(check_trial *trial, heed_tape *t, heed_tape *single)
             return;
     }
     double *u = array[0], *y = array[1], *g = array[2], *a = array[3], *b = array[4];
-    draw(&r, u, m);
+    heed__trial_draw(&r, u, m);
     check_geometry(trial, t);
     if (!heed__trial_value(trial, t, y) || !heed__trial_gradient(trial, t, u, SWEEP_PLAIN, g))
         return;
 
-    heed_tape *fresh = heed_tape_new(
-        &(heed_tape_options){ .dtype = HEED_F64, .allocator = &heed__check_poisoned, .chunk = 1 << 14 });
+    heed_tape *fresh = heed_tape_new(&(heed_tape_options){
+        .dtype = HEED_F64, .allocator = &heed__check_poisoned, .chunk = 1 << 14 });
     if (!fresh) {
         heed__check_fail(trial->report, "check: out of memory");
         return;
@@ -304,12 +114,14 @@ void heed__trial_common(check_trial *trial, heed_tape *t, heed_tape *single)
     heed_tape_free(fresh);
 
     if (heed__trial_gradient(trial, t, u, SWEEP_RECORDED, a))
-        heed__trial_compare(trial, "recorded sweep against plain sweep", true, a, g, 10 * SAME, 10 * SAME);
+        heed__trial_compare(trial, "recorded sweep against plain sweep", true, a, g, 10 * SAME,
+                            10 * SAME);
     if (trial->op->compose) {
         if (compose_value(trial, t, a))
             heed__trial_compare(trial, "composition against fused", false, a, y, SAME, SAME);
         if (heed__trial_gradient(trial, t, u, SWEEP_COMPOSED, a))
-            heed__trial_compare(trial, "composition's gradient against fused", true, a, g, 10 * SAME, 10 * SAME);
+            heed__trial_compare(trial, "composition's gradient against fused", true, a, g,
+                                10 * SAME, 10 * SAME);
     }
     /* Repeated values may cancel to nothing (a variance, a sum of gradients): no f32 result is near that. */
     if (!stated && !expanded && heed__trial_value(trial, single, a) &&
@@ -341,8 +153,9 @@ static void compare_stated(check_trial *trial, heed_tape *t, double slack, check
         else if (trial->watched[i])
             memcpy(b + trial->offset[i], from, (size_t)trial->size[i] * sizeof *b);
     }
-    heed__trial_compare(trial, how == SWEEP_PLAIN ? "the stated gradient" : "the stated gradient, recorded", true,
-                        a, b, slack, slack);
+    heed__trial_compare(
+        trial, how == SWEEP_PLAIN ? "the stated gradient" : "the stated gradient, recorded",
+        true, a, b, slack, slack);
 }
 
 void heed__trial_stated(check_trial *trial, heed_tape *t, heed_tape *single)
@@ -366,7 +179,9 @@ static void check_cotangent(check_trial *trial, heed_tape *t, double *u, double 
     for (int64_t j = 0; j < trial->scalars; j++) {
         g[j] *= 2;
         if (a[j] != g[j])
-            heed__trial_fail(trial, "twice the cotangent does not give twice the gradient: %.17g, %.17g", a[j], g[j]);
+            heed__trial_fail(
+                trial, "twice the cotangent does not give twice the gradient: %.17g, %.17g",
+                a[j], g[j]);
     }
     memset(u, 0, (size_t)trial->results * sizeof *u);
     if (!heed__trial_gradient(trial, t, u, SWEEP_PLAIN, a))
@@ -382,12 +197,12 @@ static void check_cotangent(check_trial *trial, heed_tape *t, double *u, double 
 static void whole_numbers(check_trial *trial, heed_random *r)
 {
     for (int64_t j = 0; j < trial->scalars; j++)
-        *scalar(trial, j) = (double)heed_random_below(r, 9) - 4;
+        *heed__trial_scalar(trial, j) = (double)heed_random_below(r, 9) - 4;
 }
 
 /* <u, A x> = <A^T u, x> and A (x + z) = A x + A z. */
-static void check_linear(check_trial *trial, heed_tape *t, heed_random *r, double *u, double *g, double *a,
-                         double *b)
+static void check_linear(check_trial *trial, heed_tape *t, heed_random *r, double *u, double *g,
+                         double *a, double *b)
 {
     double left = 0, right = 0, size = 0;
     for (int64_t i = 0; i < trial->results; i++)
@@ -400,20 +215,21 @@ static void check_linear(check_trial *trial, heed_tape *t, heed_random *r, doubl
         size += fabs(u[i] * a[i]);
     }
     for (int64_t j = 0; j < trial->scalars; j++) {
-        right += g[j] * *scalar(trial, j);
-        size += fabs(g[j] * *scalar(trial, j));
+        right += g[j] * *heed__trial_scalar(trial, j);
+        size += fabs(g[j] * *heed__trial_scalar(trial, j));
     }
-    heed__trial_number(trial, "the dot test of a linear op", left, right, 1e-14 * size + 1e-300);
+    heed__trial_number(trial, "the dot test of a linear op", left, right,
+                       1e-14 * size + 1e-300);
     for (int64_t j = 0; j < trial->scalars; j++) {
-        g[j] = *scalar(trial, j);
-        *scalar(trial, j) = (double)heed_random_below(r, 9) - 4;
+        g[j] = *heed__trial_scalar(trial, j);
+        *heed__trial_scalar(trial, j) = (double)heed_random_below(r, 9) - 4;
     }
     if (!heed__trial_value(trial, t, b))
         return;
     for (int64_t i = 0; i < trial->results; i++)
         u[i] = a[i] + b[i];
     for (int64_t j = 0; j < trial->scalars; j++)
-        *scalar(trial, j) += g[j];
+        *heed__trial_scalar(trial, j) += g[j];
     if (heed__trial_value(trial, t, a))
         heed__trial_compare(trial, "a linear op of a sum", false, a, u, SAME, SAME);
 }
@@ -465,11 +281,15 @@ static void check_uses(check_trial *trial, heed_tape *t, const double *u, double
             a[trial->offset[i] + k] = heed_at(gx, k);
     }
     if (!ok || memcmp(a, g, (size_t)trial->scalars * sizeof *a) != 0)
-        heed__trial_fail(trial, "the rule reads values that .uses does not declare%s%s", ok ? "" : ": ",
-                         ok ? "" : heed_error(t) ? heed_error(t) : "out of memory");
+        heed__trial_fail(trial, "the rule reads values that .uses does not declare%s%s",
+                         ok ? "" : ": ",
+                         ok              ? ""
+                         : heed_error(t) ? heed_error(t)
+                                         : "out of memory");
 }
 
-static void check_accumulate(check_trial *trial, heed_tape *t, heed_random *r, double *u, double *a, double *b)
+static void check_accumulate(check_trial *trial, heed_tape *t, heed_random *r, double *u,
+                             double *a, double *b)
 {
     heed_tensor *leaf[HEED_CASE_OPERANDS];
     if (!heed__trial_value(trial, t, a))
@@ -484,10 +304,11 @@ static void check_accumulate(check_trial *trial, heed_tape *t, heed_random *r, d
     t->deferring = false;
     heed_set_recording(t, recording);
     heed_shape shape = heed_shape_of(y);
-    draw(r, u, trial->results);
+    heed__trial_draw(r, u, trial->results);
     heed_tensor *place = y ? heed__check_leaf(t, y->dtype, &shape, LAYOUT_ROWS, u) : NULL;
     if (!place || !(y->flags & TENSOR_DEFERRED) || !heed__run_into(t, y, place, true)) {
-        heed__trial_fail(trial, "accumulating: %s", heed_error(t) ? heed_error(t) : "was not put off");
+        heed__trial_fail(trial, "accumulating: %s",
+                         heed_error(t) ? heed_error(t) : "was not put off");
         return;
     }
     for (int64_t i = 0; i < trial->results; i++) {
@@ -514,9 +335,9 @@ void heed__trial_promises(check_trial *trial, heed_tape *t)
         if (!array[i])
             return;
     }
-    draw(&r, array[0], trial->results);
+    heed__trial_draw(&r, array[0], trial->results);
     check_cotangent(trial, t, array[0], array[1], array[2]);
-    draw(&r, array[0], trial->results);
+    heed__trial_draw(&r, array[0], trial->results);
     check_uses(trial, t, array[0], array[1], array[2]);
     if (trial->op->accumulate)
         check_accumulate(trial, t, &r, array[0], array[1], array[2]);
@@ -528,15 +349,18 @@ void heed__trial_promises(check_trial *trial, heed_tape *t)
 /* ---- misuse ---- */
 
 /* The sentence must name the op. */
-static void expect_refusal(check_trial *trial, heed_tape *t, int n, heed_tensor *x[], const char *what, int i)
+static void expect_refusal(check_trial *trial, heed_tape *t, int n, heed_tensor *x[],
+                           const char *what, int i)
 {
-    const heed_tensor *y = heed_error(t) ? NULL : heed_apply(t, trial->op, n, x, trial->c->attributes);
+    const heed_tensor *y =
+        heed_error(t) ? NULL : heed_apply(t, trial->op, n, x, trial->c->attributes);
     const char *sentence = heed_error(t);
     trial->report->compared++;
     if (y || !sentence)
         heed__trial_fail(trial, "operand %d %s: not refused", i, what);
     else if (!strstr(sentence, trial->op->name))
-        heed__trial_fail(trial, "operand %d %s: the sentence lacks the op's name: %s", i, what, sentence);
+        heed__trial_fail(trial, "operand %d %s: the sentence lacks the op's name: %s", i, what,
+                         sentence);
 }
 
 /* Some records take any dtype: views do, and those with a case that says so. */
@@ -559,8 +383,8 @@ void heed__trial_misuse(check_trial *trial, heed_tape *t)
     int float_operands = 0;
     trial->variant = "misused";
     for (int i = 0; i < trial->n; i++)
-        float_operands += !(trial->c->absent >> i & 1) &&
-                          (trial->c->x[i].dtype == HEED_F32 || trial->c->x[i].dtype == HEED_F64);
+        float_operands += !(trial->c->absent >> i & 1) && (trial->c->x[i].dtype == HEED_F32 ||
+                                                           trial->c->x[i].dtype == HEED_F64);
     for (int i = 0; i < trial->n; i++) {
         heed_dtype own = trial->c->x[i].dtype;
         bool optional = !variadic && (trial->op->optional >> i & 1);
@@ -581,7 +405,8 @@ void heed__trial_misuse(check_trial *trial, heed_tape *t)
             heed_tape_reset(t);
             if (!heed__trial_operands(trial, t, x, leaf))
                 return;
-            x[i] = heed__check_leaf(t, others[k], &trial->shape[i], LAYOUT_ROWS, trial->values[i]);
+            x[i] =
+                heed__check_leaf(t, others[k], &trial->shape[i], LAYOUT_ROWS, trial->values[i]);
             expect_refusal(trial, t, trial->n, x, heed_dtype_name(others[k]), i);
         }
     }

@@ -29,7 +29,8 @@ int heed__check_expanded_axis(const heed_shape *shape);
 bool heed__check_layout_differs(const heed_shape *shape, check_layout layout);
 
 /* "name[1,2]" for a flat row-major index. */
-void heed__check_name(const char *name, const heed_shape *shape, int64_t index, char *text, size_t size);
+void heed__check_name(const char *name, const heed_shape *shape, int64_t index, char *text,
+                      size_t size);
 
 /* Notes one comparison; true when it is the worst so far, and the caller then names it in r->where.
  * NaN agrees with nothing. */
@@ -60,7 +61,7 @@ typedef struct check_trial {
     const char *variant;
     arena *memory; /* of all the arrays below */
     int n;
-    heed_shape shape[HEED_CASE_OPERANDS]; /* of operands; */
+    heed_shape shape[HEED_CASE_OPERANDS];      /* of operands; */
     heed_shape leaf_shape[HEED_CASE_OPERANDS]; /* of the leaves behind them */
     check_layout layout[HEED_CASE_OPERANDS];
     int owner[HEED_CASE_OPERANDS]; /* whose leaf operand i uses: i itself unless shared */
@@ -79,7 +80,8 @@ bool heed__trial_begin(check_trial *trial, const heed_op *op, int index, arena *
 bool heed__trial_arrange(check_trial *trial);
 bool heed__trial_differentiable(const check_trial *trial, int operand);
 /* Builds the operands on t; leaves are watched where asked. NULL operands where absent. */
-bool heed__trial_operands(const check_trial *trial, heed_tape *t, heed_tensor *x[], heed_tensor *leaf[]);
+bool heed__trial_operands(const check_trial *trial, heed_tape *t, heed_tensor *x[],
+                          heed_tensor *leaf[]);
 heed_tensor *heed__trial_apply(const check_trial *trial, heed_tape *t, heed_tensor *leaf[]);
 /* The composition on the same operands. */
 heed_tensor *heed__trial_compose(const check_trial *trial, heed_tape *t, heed_tensor *x[]);
@@ -88,20 +90,26 @@ bool heed__trial_value(check_trial *trial, heed_tape *t, double *y);
 /* The gradient of <u, y> (u NULL: of sum(y)) for all watched leaves, by a plain or a recorded sweep, of the
  * op or of its composition. */
 typedef enum { SWEEP_PLAIN, SWEEP_RECORDED, SWEEP_COMPOSED } check_sweep;
-bool heed__trial_gradient(check_trial *trial, heed_tape *t, const double *u, check_sweep how, double *g);
+bool heed__trial_gradient(check_trial *trial, heed_tape *t, const double *u, check_sweep how,
+                          double *g);
 /* Fails the report with "case, variant: ...". */
 void heed__trial_fail(check_trial *trial, const char *format, ...) HEED_PRINTF(2, 3);
 /* Compares one number, or two vectors, over the scalars of the leaves (of_leaves) or the result. Vectors
  * may hold NaN, which then agrees with NaN only. */
-void heed__trial_number(check_trial *trial, const char *what, double a, double b, double tolerance);
+void heed__trial_number(check_trial *trial, const char *what, double a, double b,
+                        double tolerance);
 void heed__trial_compare(check_trial *trial, const char *what, bool of_leaves, const double *a,
                          const double *b, double absolute, double relative);
 double *heed__trial_array(check_trial *trial, int64_t n);
+/* Uniform in [-1, 1), representable in f32. */
+void heed__trial_draw(heed_random *r, double *u, int64_t n);
+/* The place of scalar j of all watched leaves. */
+double *heed__trial_scalar(check_trial *trial, int64_t j);
 
 /* Its fresh memory holds NaN in any floating dtype, so that what an op forgets to write shows. */
 extern const heed_allocator heed__check_poisoned;
 
-/* The parts of heed_check_op: see check_rules.c. */
+/* The parts of heed_check_op: see check_differences.c and check_rules.c. */
 void heed__trial_differences(check_trial *trial, heed_tape *t, bool full_second);
 void heed__trial_stated(check_trial *trial, heed_tape *t, heed_tape *single);
 /* Holds for every variant: the declared shape, equal bits twice, f32 near f64, composed equal to fused. */

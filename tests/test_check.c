@@ -18,7 +18,8 @@ static bool sound_shape(heed_tape *t, const heed_call *c, heed_result *r)
         if (c->x[i]->dtype != HEED_F32 && c->x[i]->dtype != HEED_F64)
             return heed_refuse(t, c, "operand %d must be f32 or f64", i);
     }
-    if (a->ndim != b->ndim || memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof a->shape[0]) != 0)
+    if (a->ndim != b->ndim ||
+        memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof a->shape[0]) != 0)
         return heed_refuse(t, c, "the shapes differ");
     r->dtype = a->dtype;
     r->shape = heed_shape_of(a);
@@ -42,10 +43,12 @@ static void sound_run(const heed_call *c, heed_tensor *y)
 static void sound_accumulate(const heed_call *c, heed_tensor *y)
 {
     for (int64_t i = 0; i < heed_size(y); i++)
-        put(y, i, heed_at(y, i) + heed_at(c->x[0], i) * heed_at(c->x[1], i) * heed_at(c->x[1], i));
+        put(y, i,
+            heed_at(y, i) + heed_at(c->x[0], i) * heed_at(c->x[1], i) * heed_at(c->x[1], i));
 }
 
-static void sound_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void sound_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                      heed_tensor *gx[])
 {
     (void)y;
     if (heed_wants(c, 0))
@@ -67,16 +70,25 @@ static const heed_case sound_cases[] = {
     { .label = "numbers",
       .x = { { .shape = HEED_DIMS(2), .values = (const double[]){ 1, 2 } },
              { .shape = HEED_DIMS(2), .values = (const double[]){ 3, -1 } } },
-      .stated = true, .y = (const double[]){ 9, 2 },
+      .stated = true,
+      .y = (const double[]){ 9, 2 },
       .gx = { (const double[]){ 9, 1 }, (const double[]){ 6, -4 } } },
 };
 
 static heed_op sound(void)
 {
-    return (heed_op){ .name = "ab2", .formula = "y = a b^2", .adjoint = "ga = gy b^2, gb = 2 gy a b", .arity = 2,
-                      .dense = 3, .uses = HEED_USES_X(0) | HEED_USES_X(1), .shape = sound_shape,
-                      .run = sound_run, .accumulate = sound_accumulate, .vjp = sound_vjp,
-                      .compose = sound_compose, HEED_CASES(sound_cases) };
+    return (heed_op){ .name = "ab2",
+                      .formula = "y = a b^2",
+                      .adjoint = "ga = gy b^2, gb = 2 gy a b",
+                      .arity = 2,
+                      .dense = 3,
+                      .uses = HEED_USES_X(0) | HEED_USES_X(1),
+                      .shape = sound_shape,
+                      .run = sound_run,
+                      .accumulate = sound_accumulate,
+                      .vjp = sound_vjp,
+                      .compose = sound_compose,
+                      HEED_CASES(sound_cases) };
 }
 
 START_TEST(a_sound_op_passes)
@@ -98,74 +110,85 @@ END_TEST
 /* ---- planted faults ---- */
 
 /* The right gradients, times a factor each. */
-static void scaled(heed_tape *t, const heed_call *c, heed_tensor *gy, heed_tensor *gx[], double a, double b)
+static void scaled(heed_tape *t, const heed_call *c, heed_tensor *gy, heed_tensor *gx[],
+                   double a, double b)
 {
     sound_vjp(t, c, NULL, gy, gx);
     gx[0] = gx[0] ? heed_scale(t, gx[0], a) : NULL;
     gx[1] = gx[1] ? heed_scale(t, gx[1], b) : NULL;
 }
 
-static void wrong_sign(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void wrong_sign(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                       heed_tensor *gx[])
 {
     (void)y;
     scaled(t, c, gy, gx, 1, -1);
 }
 
-static void slightly_wrong(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void slightly_wrong(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                           heed_tensor *gx[])
 {
     (void)y;
     scaled(t, c, gy, gx, 1.001, 1);
 }
 
 /* As a rule that overwrites: of b's two contributions, gy a b each, one is left. */
-static void one_of_two(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void one_of_two(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                       heed_tensor *gx[])
 {
     (void)y;
     scaled(t, c, gy, gx, 1, 0.5);
 }
 
-static void nothing_for_b(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void nothing_for_b(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                          heed_tensor *gx[])
 {
     sound_vjp(t, c, y, gy, gx);
     gx[1] = NULL;
 }
 
 /* b's gradient only where a's is asked for too. */
-static void forgets_alone(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void forgets_alone(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                          heed_tensor *gx[])
 {
     sound_vjp(t, c, y, gy, gx);
     if (!heed_wants(c, 0))
         gx[1] = NULL;
 }
 
-static void wrong_shape(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void wrong_shape(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                        heed_tensor *gx[])
 {
     sound_vjp(t, c, y, gy, gx);
     if (gx[1] && gx[1]->ndim == 2)
         gx[1] = heed_swap(t, gx[1], 0, 1);
 }
 
-static void summed_shape(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void summed_shape(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                         heed_tensor *gx[])
 {
     sound_vjp(t, c, y, gy, gx);
     gx[0] = gx[0] ? heed_sum(t, gx[0]) : NULL;
 }
 
-static void wrong_dtype(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void wrong_dtype(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                        heed_tensor *gx[])
 {
     sound_vjp(t, c, y, gy, gx);
     gx[0] = gx[0] ? heed_cast(t, gx[0], HEED_F32) : NULL;
 }
 
 /* Right for generic cotangents to 1e-11, and not 0 for 0. */
-static void not_linear(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void not_linear(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                       heed_tensor *gx[])
 {
     sound_vjp(t, c, y, gy, gx);
     gx[0] = gx[0] ? heed_shift(t, gx[0], 1e-11) : NULL;
 }
 
 /* First order is right; what depends on b through the rule is cut off. */
-static void detached(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy, heed_tensor *gx[])
+static void detached(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                     heed_tensor *gx[])
 {
     heed_tensor *b = heed_detach(t, c->x[1]);
     (void)y;
@@ -244,7 +267,9 @@ static const heed_case misstated_cases[] = {
     { .label = "numbers",
       .x = { { .shape = HEED_DIMS(1), .values = (const double[]){ 2 } },
              { .shape = HEED_DIMS(1), .values = (const double[]){ 3 } } },
-      .stated = true, .y = (const double[]){ 18 }, .gx = { (const double[]){ 9 }, (const double[]){ 12.0000001 } } },
+      .stated = true,
+      .y = (const double[]){ 18 },
+      .gx = { (const double[]){ 9 }, (const double[]){ 12.0000001 } } },
 };
 
 typedef struct fault {
@@ -264,8 +289,10 @@ static const fault faults[] = {
     { "gradient against differences: x[1]", 1, .vjp = one_of_two },
     { "gradient against differences: x[1]", 1, .vjp = nothing_for_b },
     { "one operand differentiated", 1, .vjp = forgets_alone },
-    { "ab2: the rule gave a gradient of shape [3,2] for operand 1 of shape [2,3]", 1, .vjp = wrong_shape },
-    { "ab2: the rule gave a gradient of shape [] for operand 0 of shape [2,3]", 1, .vjp = summed_shape },
+    { "ab2: the rule gave a gradient of shape [3,2] for operand 1 of shape [2,3]", 1,
+      .vjp = wrong_shape },
+    { "ab2: the rule gave a gradient of shape [] for operand 0 of shape [2,3]", 1,
+      .vjp = summed_shape },
     { "ab2: the rule gave a f32 gradient for f64 operand 0", 1, .vjp = wrong_dtype },
     { "cotangent", 1, .vjp = not_linear },
     { "recorded sweep", 1, .compose = other_composition },
@@ -315,7 +342,8 @@ START_TEST(planted_faults_are_found)
     }
     heed_report r = heed_check_op(&op, &(heed_check_options){ .order = f->order });
     ck_assert_msg(!r.passed, "the fault '%s' was not found", f->says);
-    ck_assert_msg(strstr(r.message, f->says) != NULL, "expected '%s' in: %s", f->says, r.message);
+    ck_assert_msg(strstr(r.message, f->says) != NULL, "expected '%s' in: %s", f->says,
+                  r.message);
 }
 END_TEST
 
@@ -382,12 +410,14 @@ START_TEST(a_sound_module_passes)
     const heed_op op = sound();
     for (int large = 0; large < 2; large++) {
         net m = { .op = &op };
-        heed_params *ps = make_net(&m, large ? HEED_F64 : HEED_F32, large ? 20 : 3, large ? 15 : 4);
+        heed_params *ps =
+            make_net(&m, large ? HEED_F64 : HEED_F32, large ? 20 : 3, large ? 15 : 4);
         const heed_input in[] = { { .shape = HEED_DIMS(2, large ? 20 : 3) } };
         size_t bytes = (size_t)m.weight->size * heed_dtype_size(m.weight->dtype);
         void *before = malloc(bytes);
         memcpy(before, m.weight->data, bytes);
-        heed_report r = heed_check(net_energy, &m, ps, 1, in, &(heed_check_options){ .order = 2 });
+        heed_report r =
+            heed_check(net_energy, &m, ps, 1, in, &(heed_check_options){ .order = 2 });
         ck_assert_msg(r.passed, "%s", r.message);
         ck_assert_int_ge(r.compared, large ? 13 : 2 * (6 + 12 + 4));
         ck_assert_msg(r.where[0] != '\0', "the worst element has no name");
@@ -403,7 +433,8 @@ START_TEST(dropout_is_replayed)
     net m = { .dropout = 0.4 };
     heed_params *ps = make_net(&m, HEED_F32, 3, 4);
     const heed_input in[] = { { .shape = HEED_DIMS(5, 3) } };
-    heed_report r = heed_check(net_energy, &m, ps, 1, in, &(heed_check_options){ .order = 2, .seed = 11 });
+    heed_report r =
+        heed_check(net_energy, &m, ps, 1, in, &(heed_check_options){ .order = 2, .seed = 11 });
     ck_assert_msg(r.passed, "%s", r.message);
     heed_params_free(ps);
 }
@@ -421,9 +452,12 @@ START_TEST(a_fault_in_a_module_is_found)
         heed_report r = heed_check(net_energy, &m, ps, 1, in, NULL);
         ck_assert(!r.passed);
         ck_assert(r.excess > 100);
-        ck_assert_msg(strstr(r.where, "x[0]") || strstr(r.where, "layer.weight") || strstr(r.where, "layer.bias"),
+        ck_assert_msg(strstr(r.where, "x[0]") || strstr(r.where, "layer.weight") ||
+                          strstr(r.where, "layer.bias"),
                       "%s", r.where);
-        ck_assert_msg((strchr(r.where, '[') != NULL) != (strstr(r.where, "direction") != NULL) || large, "%s", r.where);
+        ck_assert_msg(
+            (strchr(r.where, '[') != NULL) != (strstr(r.where, "direction") != NULL) || large,
+            "%s", r.where);
         ck_assert_msg(strstr(r.message, "by differences") != NULL, "%s", r.message);
         heed_params_free(ps);
     }
@@ -456,7 +490,8 @@ START_TEST(inputs_of_every_kind)
         { .dtype = HEED_BOOL, .shape = HEED_DIMS(3, 2) },
         { .shape = HEED_DIMS(2), .values = (const double[]){ 1, -1 }, .constant = true },
     };
-    heed_report r = heed_check(sum_of_products, NULL, NULL, 4, in, &(heed_check_options){ .order = 2 });
+    heed_report r =
+        heed_check(sum_of_products, NULL, NULL, 4, in, &(heed_check_options){ .order = 2 });
     ck_assert_msg(r.passed, "%s", r.message);
     ck_assert_int_eq(r.compared, 16);
 }
@@ -518,11 +553,13 @@ START_TEST(failures_are_told)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         heed_report r = heed_check(table[i].f, NULL, NULL, 1, in, NULL);
         ck_assert_msg(!r.passed, "%s", table[i].says);
-        ck_assert_msg(strstr(r.message, table[i].says) != NULL, "expected '%s' in: %s", table[i].says, r.message);
+        ck_assert_msg(strstr(r.message, table[i].says) != NULL, "expected '%s' in: %s",
+                      table[i].says, r.message);
     }
     heed_report r = heed_check(two_elements, NULL, NULL, 0, NULL, NULL);
     ck_assert(!r.passed && strstr(r.message, "nothing to differentiate"));
-    r = heed_check(two_elements, NULL, NULL, 1, (heed_input[]){ { .shape = HEED_DIMS(-1) } }, NULL);
+    r = heed_check(two_elements, NULL, NULL, 1, (heed_input[]){ { .shape = HEED_DIMS(-1) } },
+                   NULL);
     ck_assert(!r.passed && strstr(r.message, "input 0"));
     heed_params *ps = heed_params_new(HEED_F32, NULL);
     heed_params_fail(ps, "broken");
@@ -589,7 +626,8 @@ int main(void)
     Suite *suite = suite_create("check");
     TCase *ops = tcase_create("records");
     tcase_add_test(ops, a_sound_op_passes);
-    tcase_add_loop_test(ops, planted_faults_are_found, 0, (int)(sizeof faults / sizeof *faults));
+    tcase_add_loop_test(ops, planted_faults_are_found, 0,
+                        (int)(sizeof faults / sizeof *faults));
     tcase_add_test(ops, incomplete_records_are_refused);
     tcase_add_test(ops, reports_print);
     suite_add_tcase(suite, ops);

@@ -24,8 +24,8 @@ static void check_order(int i, int order)
     const heed_op *op = heed_op_at(i);
     heed__set_threads(1);
     heed_report r = heed_check_op(op, &(heed_check_options){ .order = order });
-    ck_assert_msg(r.passed, "%s: %s (worst %s: %.12g against %.12g)", op->name, r.message, r.where, r.analytic,
-                  r.numeric);
+    ck_assert_msg(r.passed, "%s: %s (worst %s: %.12g against %.12g)", op->name, r.message,
+                  r.where, r.analytic, r.numeric);
     ck_assert_int_gt(r.compared, 0);
 }
 
@@ -67,8 +67,7 @@ static const int64_t stretched[7][8] = {
     { 0, 1, 40, 51, 60, 33, 80, 90 },     /* three, */
     { 0, 1, 8, 19, 33, 17, 16, 90 },      /* four and more */
     { 0, 1, 34, 51, 67, 21, 68, 90 },     /* some vectors and a rest */
-    { 0, 1, 8, 19, 33, 11, 16, 90 },
-    { 0, 1, 4, 7, 17, 6, 8, 90 },
+    { 0, 1, 8, 19, 33, 11, 16, 90 },      { 0, 1, 4, 7, 17, 6, 8, 90 },
     { 0, 1, 2, 3, 4, 5, 6, 7 }, /* as they are: operands bound to their attributes */
 };
 
@@ -132,7 +131,9 @@ static bool begin_large(large *l, const heed_op *op, int index, bool units)
     const int tries[2] = { (units ? 0 : 3) + (axes <= 2 ? 0 : axes == 3 ? 1 : 2), 6 };
     for (int k = 0; k < 2; k++) {
         heed_tensor *leaf[HEED_CASE_OPERANDS];
-        l->trial = (check_trial){ .op = op, .options = heed__check_options(NULL), .report = &l->report };
+        l->trial = (check_trial){ .op = op,
+                                  .options = heed__check_options(NULL),
+                                  .report = &l->report };
         ck_assert(heed__trial_begin(&l->trial, op, index, &l->memory));
         ck_assert(stretch(&l->trial, &l->own, &l->attribute, tries[k]));
         heed_tensor *y = heed__trial_apply(&l->trial, l->t[0], leaf);
@@ -154,9 +155,11 @@ static void end_large(large *l)
 /* Result and gradient of <u, y>, one after the other. */
 static void evaluate(large *l, int tape, const double *u, double *out)
 {
-    ck_assert_msg(heed__trial_value(&l->trial, l->t[tape], out), "%s: %s", l->trial.op->name, l->report.message);
-    ck_assert_msg(heed__trial_gradient(&l->trial, l->t[tape], u, SWEEP_PLAIN, out + l->trial.results), "%s: %s",
-                  l->trial.op->name, l->report.message);
+    ck_assert_msg(heed__trial_value(&l->trial, l->t[tape], out), "%s: %s", l->trial.op->name,
+                  l->report.message);
+    ck_assert_msg(
+        heed__trial_gradient(&l->trial, l->t[tape], u, SWEEP_PLAIN, out + l->trial.results),
+        "%s: %s", l->trial.op->name, l->report.message);
 }
 
 static double *draw_cotangent(large *l)
@@ -169,16 +172,17 @@ static double *draw_cotangent(large *l)
 }
 
 /* |a - b| within `tolerance` of the largest |b|, part by part. */
-static void expect_near(const large *l, const char *set, int tape, const double *a, const double *b, int64_t n,
-                        double tolerance)
+static void expect_near(const large *l, const char *set, int tape, const double *a,
+                        const double *b, int64_t n, double tolerance)
 {
     double largest = 0;
     for (int64_t i = 0; i < n; i++)
         largest = isfinite(b[i]) ? fmax(largest, fabs(b[i])) : largest;
     for (int64_t i = 0; i < n; i++) {
         bool same = a[i] == b[i] || (isnan(a[i]) && isnan(b[i]));
-        ck_assert_msg(same || fabs(a[i] - b[i]) <= tolerance * largest, "%s, case %s, %s, f%d: %.17g against %.17g",
-                      l->trial.op->name, l->trial.c->label, set, tape ? 64 : 32, a[i], b[i]);
+        ck_assert_msg(same || fabs(a[i] - b[i]) <= tolerance * largest,
+                      "%s, case %s, %s, f%d: %.17g against %.17g", l->trial.op->name,
+                      l->trial.c->label, set, tape ? 64 : 32, a[i], b[i]);
     }
 }
 
@@ -195,7 +199,8 @@ START_TEST(instruction_sets)
         double *u = draw_cotangent(&l);
         int64_t m = l.trial.results, n = l.trial.scalars;
         for (int tape = 0; tape < 2; tape++) {
-            double *base = heed__trial_array(&l.trial, m + n), *other = heed__trial_array(&l.trial, m + n);
+            double *base = heed__trial_array(&l.trial, m + n),
+                   *other = heed__trial_array(&l.trial, m + n);
             double tolerance = tape ? 1e-12 : 1e-5;
             for (int set = 0; heed__isa_at(set); set++) {
                 ck_assert(heed__isa_select(heed__isa_at(set)->name));
@@ -206,8 +211,8 @@ START_TEST(instruction_sets)
                 for (int i = 0; i < l.trial.n; i++) {
                     int64_t at = m + l.trial.offset[i];
                     if (l.trial.watched[i])
-                        expect_near(&l, heed_instruction_set(), tape, other + at, base + at, l.trial.size[i],
-                                    tolerance);
+                        expect_near(&l, heed_instruction_set(), tape, other + at, base + at,
+                                    l.trial.size[i], tolerance);
                 }
             }
         }
@@ -228,7 +233,8 @@ START_TEST(threads)
         if (begin_large(&l, op, index, true)) {
             double *u = draw_cotangent(&l);
             int64_t both = l.trial.results + l.trial.scalars;
-            double *one = heed__trial_array(&l.trial, both), *more = heed__trial_array(&l.trial, both);
+            double *one = heed__trial_array(&l.trial, both),
+                   *more = heed__trial_array(&l.trial, both);
             for (int tape = 0; tape < 2; tape++) {
                 heed__set_threads(1);
                 evaluate(&l, tape, u, one);
@@ -236,8 +242,8 @@ START_TEST(threads)
                     heed__set_threads(n);
                     evaluate(&l, tape, u, more);
                     ck_assert_msg(memcmp(one, more, (size_t)both * sizeof *one) == 0,
-                                  "%s, case %s, f%d: %d threads give other bits than one", op->name,
-                                  l.trial.c->label, tape ? 64 : 32, n);
+                                  "%s, case %s, f%d: %d threads give other bits than one",
+                                  op->name, l.trial.c->label, tape ? 64 : 32, n);
                 }
             }
             tried++;
@@ -303,13 +309,15 @@ static bool use(check_trial *trial, heed_tape *t, double *y, double *g)
     return true;
 }
 
-static void exhaust(check_trial *trial, heed_dtype dtype, bool forever, double *y, double *g, double *y2, double *g2)
+static void exhaust(check_trial *trial, heed_dtype dtype, bool forever, double *y, double *g,
+                    double *y2, double *g2)
 {
     int64_t failures = 0;
     for (int64_t n = 1;; n++) {
         ration r = { .fail_at = n, .forever = forever };
         heed_allocator allocator = { rationed, give_back, &r };
-        heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = dtype, .allocator = &allocator, .chunk = 1 });
+        heed_tape *t = heed_tape_new(
+            &(heed_tape_options){ .dtype = dtype, .allocator = &allocator, .chunk = 1 });
         bool done = false, lost = r.calls >= n;
         if (t) {
             done = use(trial, t, y2, g2);
@@ -317,16 +325,19 @@ static void exhaust(check_trial *trial, heed_dtype dtype, bool forever, double *
             /* A free-list entry that finds no memory costs nothing but the block. */
             if (!done) {
                 ck_assert_ptr_nonnull(heed_error(t));
-                ck_assert_msg(strstr(heed_error(t), "out of memory") != NULL, "%s: allocation %d failed: %s",
-                              trial->op->name, (int)n, heed_error(t));
+                ck_assert_msg(strstr(heed_error(t), "out of memory") != NULL,
+                              "%s: allocation %d failed: %s", trial->op->name, (int)n,
+                              heed_error(t));
             }
             r.fail_at = 0;
-            ck_assert_msg(use(trial, t, y2, g2), "%s: after failure %d: %s", trial->op->name, (int)n, heed_error(t));
+            ck_assert_msg(use(trial, t, y2, g2), "%s: after failure %d: %s", trial->op->name,
+                          (int)n, heed_error(t));
             ck_assert_int_eq(memcmp(y, y2, (size_t)trial->results * sizeof *y), 0);
             ck_assert_int_eq(memcmp(g, g2, (size_t)trial->scalars * sizeof *g), 0);
             heed_tape_free(t);
         }
-        ck_assert_msg(r.held == 0, "%s: %zu bytes stay after failure %d", trial->op->name, r.held, (int)n);
+        ck_assert_msg(r.held == 0, "%s: %zu bytes stay after failure %d", trial->op->name,
+                      r.held, (int)n);
         failures += lost;
         if (!lost)
             break;
@@ -344,7 +355,9 @@ START_TEST(memory_runs_out)
     heed_tape *plain = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
     for (int index = 0; index < op->case_count; index++) {
         heed_tensor *leaf[HEED_CASE_OPERANDS];
-        check_trial trial = { .op = op, .options = heed__check_options(NULL), .report = &report };
+        check_trial trial = { .op = op,
+                              .options = heed__check_options(NULL),
+                              .report = &report };
         ck_assert(heed__trial_begin(&trial, op, index, &memory));
         /* Views that must be made dense first allocate more. */
         for (int i = 0; i < trial.n; i++)
