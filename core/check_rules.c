@@ -1,7 +1,5 @@
-/* What is demanded of an op record: that its rule is the derivative (against differences, at
- * both orders), that it is linear in the cotangent, reads what it says it reads, adds where it
- * says it adds, agrees with its composition and with itself in f32, and refuses misuse in a
- * sentence with its name. */
+/* What is demanded of an op record beside the right derivative: that its rule is linear in the cotangent, reads what it says it reads, adds where it says it adds, agrees with
+ * its composition and with itself in f32, and refuses misuse in a sentence with its name. */
 #include "memory.h"
 #include "trial.h"
 
@@ -9,210 +7,7 @@
 #include <string.h>
 
 /* Rounding of two correct ways to one number, in f64, relative to 1 and to the number. */
-#define SAME         1e-12
-#define FULL_RESULTS 64
-#define FULL_SCALARS 128
-
-static void draw(heed_random *r, double *u, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        u[i] = (double)(float)(2 * heed_random_uniform(r) - 1);
-}
-
-static double dot(const double *a, const double *b, int64_t n)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
-/* ---- against differences ---- */
-
-/* The place of scalar j: which leaf's value it is. */
-static double *scalar(check_trial *trial, int64_t j)
-{
-    for (int i = 0; i < trial->n; i++) {
-        int64_t k = j - trial->offset[i];
-        if (trial->owner[i] == i && trial->watched[i] && k >= 0 && k < trial->size[i])
-            return &trial->values[i][k];
-    }
-    return NULL;
-}
-
-static double step_at(const check_trial *trial, double x)
-{
-    return (trial->c->step > 0 ? trial->c->step : trial->options.step) * fmax(1, fabs(x));
-}
-
-/* d(result)/d(scalar j) or, with a cotangent u, d(gradient of <u, y>)/d(scalar j). */
-static bool column(check_trial *trial, heed_tape *t, int64_t j, const double *u,
-                   double *point[4], double *out)
-{
-    double *place = scalar(trial, j), keep = *place, h = step_at(trial, keep);
-    bool ok = true;
-    for (int k = 0; ok && k < 4; k++) {
-        *place = keep + heed__check_offset(k) * h;
-        ok = u ? heed__trial_gradient(trial, t, u, SWEEP_PLAIN, point[k])
-               : heed__trial_value(trial, t, point[k]);
-    }
-    *place = keep;
-    for (int64_t i = 0, n = u ? trial->scalars : trial->results; ok && i < n; i++) {
-        const double f[4] = { point[0][i], point[1][i], point[2][i], point[3][i] };
-        out[i] = heed__check_quotient(f, h);
-        if (!isfinite(out[i])) {
-            heed__trial_fail(trial,
-                             "the differences are not finite; the case should be a stated one");
-            ok = false;
-        }
-    }
-    return ok;
-}
-
-/* hw = gradient of phi = <w, gradient of <u, y>>; du = gradient of phi for u, which is the
- * Jacobian times w. */
-static bool second(check_trial *trial, heed_tape *t, const double *u, const double *w,
-                   double *hw, double *du)
-{
-    heed_tensor *leaf[HEED_CASE_OPERANDS], *own[HEED_CASE_OPERANDS + 1],
-        *gx[HEED_CASE_OPERANDS + 1];
-    heed_tensor *phi = NULL;
-    int which[HEED_CASE_OPERANDS], count = 0;
-    heed_tensor *y = heed__trial_apply(trial, t, leaf);
-    heed_shape shape = heed_shape_of(y);
-    heed_tensor *gy =
-        heed_watch(t, heed__check_leaf(t, y ? y->dtype : HEED_F64, &shape, LAYOUT_ROWS, u));
-    for (int i = 0; i < trial->n; i++) {
-        if (leaf[i] && trial->watched[i]) {
-            which[count] = i;
-            own[count++] = leaf[i];
-        }
-    }
-    bool ok = heed_grad(t, y, gy, count, own, gx);
-    for (int k = 0; ok && k < count; k++) {
-        int i = which[k];
-        if (!gx[k])
-            continue;
-        shape = heed_shape_of(gx[k]);
-        heed_tensor *weights =
-            heed__check_leaf(t, gx[k]->dtype, &shape, LAYOUT_ROWS, w + trial->offset[i]);
-        heed_tensor *part = heed_sum(t, heed_mul(t, gx[k], weights));
-        phi = phi ? heed_add(t, phi, part) : part;
-    }
-    memset(hw, 0, (size_t)trial->scalars * sizeof *hw);
-    memset(du, 0, (size_t)trial->results * sizeof *du);
-    own[count] = gy;
-    if (ok && phi)
-        ok = heed_grad(t, phi, NULL, count + 1, own, gx);
-    if (!ok || heed_error(t)) {
-        heed__trial_fail(trial, "second order: %s",
-                         heed_error(t) ? heed_error(t) : "no result");
-        return false;
-    }
-    if (!phi)
-        return true;
-    for (int k = 0; k < count; k++) {
-        int i = which[k];
-        for (int64_t e = 0; gx[k] && e < trial->size[i]; e++)
-            hw[trial->offset[i] + e] = heed_at(gx[k], e);
-    }
-    for (int64_t e = 0; gx[count] && e < trial->results; e++)
-        du[e] = heed_at(gx[count], e);
-    return true;
-}
-
-typedef struct bench {
-    double *jacobian; /* [scalars, results], by differences */
-    double *u, *w, *a, *b, *du, *point[4];
-} bench;
-
-static bool first_order(check_trial *trial, heed_tape *t, const bench *s, heed_random *r)
-{
-    int64_t m = trial->results, n = trial->scalars, rows = m <= FULL_RESULTS ? m : 8;
-    for (int64_t j = 0; j < n; j++) {
-        if (!column(trial, t, j, NULL, (double **)s->point, s->jacobian + j * m))
-            return false;
-    }
-    for (int64_t row = 0; row < rows; row++) {
-        if (m <= FULL_RESULTS) {
-            memset(s->u, 0, (size_t)m * sizeof(double));
-            s->u[row] = 1;
-        } else {
-            draw(r, s->u, m);
-        }
-        if (!heed__trial_gradient(trial, t, s->u, SWEEP_PLAIN, s->a))
-            return false;
-        for (int64_t j = 0; j < n; j++)
-            s->b[j] = dot(s->jacobian + j * m, s->u, m);
-        heed__trial_compare(trial, "gradient against differences", true, s->a, s->b,
-                            trial->options.absolute, trial->options.relative);
-    }
-    return trial->report->passed;
-}
-
-static void second_order(check_trial *trial, heed_tape *t, const bench *s, heed_random *r,
-                         bool full)
-{
-    int64_t m = trial->results, n = trial->scalars;
-    double absolute = 10 * trial->options.absolute, relative = 10 * trial->options.relative;
-    draw(r, s->u, m);
-    if (full && n <= FULL_SCALARS) {
-        double *hessian = heed__trial_array(trial, n * n);
-        for (int64_t j = 0; hessian && j < n; j++) {
-            if (!column(trial, t, j, s->u, (double **)s->point, hessian + j * n))
-                return;
-        }
-        for (int64_t j = 0; hessian && j < n; j++) {
-            memset(s->w, 0, (size_t)n * sizeof(double));
-            s->w[j] = 1;
-            if (!second(trial, t, s->u, s->w, s->a, s->du))
-                return;
-            for (int64_t k = 0; k < n; k++)
-                s->b[k] = hessian[k * n + j];
-            heed__trial_compare(trial, "second order against differences", true, s->a, s->b,
-                                absolute, relative);
-            heed__trial_compare(trial, "second order, for the cotangent", false, s->du,
-                                s->jacobian + j * m, absolute, relative);
-        }
-        return;
-    }
-    /* One number, v^T H w. */
-    draw(r, s->w, n);
-    if (!second(trial, t, s->u, s->w, s->a, s->du))
-        return;
-    double *v = s->b, f[4], h = step_at(trial, 0);
-    draw(r, v, n);
-    for (int k = 0; k < 4; k++) {
-        double by = heed__check_offset(k) * h;
-        for (int64_t j = 0; j < n; j++)
-            *scalar(trial, j) += by * v[j];
-        bool ok = heed__trial_gradient(trial, t, s->u, SWEEP_PLAIN, s->point[k]);
-        for (int64_t j = 0; j < n; j++)
-            *scalar(trial, j) -= by * v[j];
-        if (!ok)
-            return;
-        f[k] = dot(s->point[k], s->w, n);
-    }
-    double numeric = heed__check_quotient(f, h);
-    heed__trial_number(trial, "second order along random directions", dot(s->a, v, n), numeric,
-                       absolute + relative * fabs(numeric));
-}
-
-void heed__trial_differences(check_trial *trial, heed_tape *t, bool full_second)
-{
-    int64_t m = trial->results, n = trial->scalars, more = m > n ? m : n;
-    heed_random r = { .seed = trial->options.seed, .stream = 77 };
-    bench s = { .jacobian = heed__trial_array(trial, m * n) };
-    double **arrays[] = { &s.u,        &s.w,        &s.a,        &s.b,       &s.du,
-                          &s.point[0], &s.point[1], &s.point[2], &s.point[3] };
-    bool ok = s.jacobian != NULL;
-    for (size_t i = 0; ok && i < sizeof arrays / sizeof *arrays; i++) {
-        *arrays[i] = heed__trial_array(trial, more);
-        ok = *arrays[i] != NULL;
-    }
-    if (ok && first_order(trial, t, &s, &r) && trial->options.order >= 2)
-        second_order(trial, t, &s, &r, full_second);
-}
+#define SAME 1e-12
 
 /* ---- in every variant ---- */
 
@@ -301,7 +96,7 @@ void heed__trial_common(check_trial *trial, heed_tape *t, heed_tape *single)
             return;
     }
     double *u = array[0], *y = array[1], *g = array[2], *a = array[3], *b = array[4];
-    draw(&r, u, m);
+    heed__trial_draw(&r, u, m);
     check_geometry(trial, t);
     if (!heed__trial_value(trial, t, y) || !heed__trial_gradient(trial, t, u, SWEEP_PLAIN, g))
         return;
@@ -328,8 +123,7 @@ void heed__trial_common(check_trial *trial, heed_tape *t, heed_tape *single)
             heed__trial_compare(trial, "composition's gradient against fused", true, a, g,
                                 10 * SAME, 10 * SAME);
     }
-    /* Repeated values may cancel to nothing (a variance, a sum of gradients): no f32 result is
-     * near that. */
+    /* Repeated values may cancel to nothing (a variance, a sum of gradients): no f32 result is near that. */
     if (!stated && !expanded && heed__trial_value(trial, single, a) &&
         heed__trial_gradient(trial, single, u, SWEEP_PLAIN, b)) {
         compare_single(trial, "f32 result against f64", a, y, m);
@@ -403,7 +197,7 @@ static void check_cotangent(check_trial *trial, heed_tape *t, double *u, double 
 static void whole_numbers(check_trial *trial, heed_random *r)
 {
     for (int64_t j = 0; j < trial->scalars; j++)
-        *scalar(trial, j) = (double)heed_random_below(r, 9) - 4;
+        *heed__trial_scalar(trial, j) = (double)heed_random_below(r, 9) - 4;
 }
 
 /* <u, A x> = <A^T u, x> and A (x + z) = A x + A z. */
@@ -421,21 +215,21 @@ static void check_linear(check_trial *trial, heed_tape *t, heed_random *r, doubl
         size += fabs(u[i] * a[i]);
     }
     for (int64_t j = 0; j < trial->scalars; j++) {
-        right += g[j] * *scalar(trial, j);
-        size += fabs(g[j] * *scalar(trial, j));
+        right += g[j] * *heed__trial_scalar(trial, j);
+        size += fabs(g[j] * *heed__trial_scalar(trial, j));
     }
     heed__trial_number(trial, "the dot test of a linear op", left, right,
                        1e-14 * size + 1e-300);
     for (int64_t j = 0; j < trial->scalars; j++) {
-        g[j] = *scalar(trial, j);
-        *scalar(trial, j) = (double)heed_random_below(r, 9) - 4;
+        g[j] = *heed__trial_scalar(trial, j);
+        *heed__trial_scalar(trial, j) = (double)heed_random_below(r, 9) - 4;
     }
     if (!heed__trial_value(trial, t, b))
         return;
     for (int64_t i = 0; i < trial->results; i++)
         u[i] = a[i] + b[i];
     for (int64_t j = 0; j < trial->scalars; j++)
-        *scalar(trial, j) += g[j];
+        *heed__trial_scalar(trial, j) += g[j];
     if (heed__trial_value(trial, t, a))
         heed__trial_compare(trial, "a linear op of a sum", false, a, u, SAME, SAME);
 }
@@ -460,8 +254,7 @@ static bool replace_values(heed_tape *t, heed_tensor *x)
     return true;
 }
 
-/* The rule must not read operands or a result that .uses leaves out: they hold NaN while it
- * runs. */
+/* The rule must not read operands or a result that .uses leaves out: they hold NaN while it runs. */
 static void check_uses(check_trial *trial, heed_tape *t, const double *u, double *g, double *a)
 {
     heed_tensor *leaf[HEED_CASE_OPERANDS];
@@ -511,7 +304,7 @@ static void check_accumulate(check_trial *trial, heed_tape *t, heed_random *r, d
     t->deferring = false;
     heed_set_recording(t, recording);
     heed_shape shape = heed_shape_of(y);
-    draw(r, u, trial->results);
+    heed__trial_draw(r, u, trial->results);
     heed_tensor *place = y ? heed__check_leaf(t, y->dtype, &shape, LAYOUT_ROWS, u) : NULL;
     if (!place || !(y->flags & TENSOR_DEFERRED) || !heed__run_into(t, y, place, true)) {
         heed__trial_fail(trial, "accumulating: %s",
@@ -542,9 +335,9 @@ void heed__trial_promises(check_trial *trial, heed_tape *t)
         if (!array[i])
             return;
     }
-    draw(&r, array[0], trial->results);
+    heed__trial_draw(&r, array[0], trial->results);
     check_cotangent(trial, t, array[0], array[1], array[2]);
-    draw(&r, array[0], trial->results);
+    heed__trial_draw(&r, array[0], trial->results);
     check_uses(trial, t, array[0], array[1], array[2]);
     if (trial->op->accumulate)
         check_accumulate(trial, t, &r, array[0], array[1], array[2]);
