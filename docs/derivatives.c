@@ -111,25 +111,37 @@ static void say_page(void)
     say("# Derivatives\n\n"
         "<!-- Printed from the op records by docs/derivatives.c. To renew it after a change:\n"
         "     ninja -C build && build/docs/derivatives > docs/derivatives.md -->\n\n"
-        "The library has %d ops. Each is one record that holds its value, its adjoint and its test\n"
-        "cases; this page is printed from the records, and a test fails when it is out of date.\n\n"
-        "- **value**: y from x (x0, x1, ... or the customary letters when there are several operands).\n"
-        "- **adjoint**: what the rule returns for gy, the gradient of the loss by y. It is written before\n"
-        "  broadcasting is undone: the engine sums it to the operand's shape. `<a, b>` is the sum of\n"
+        "The library has %d ops. Each is one record that holds its value, its adjoint and its "
+        "test\n"
+        "cases; this page is printed from the records, and a test fails when it is out of "
+        "date.\n\n"
+        "- **value**: y from x (x0, x1, ... or the customary letters when there are several "
+        "operands).\n"
+        "- **adjoint**: what the rule returns for gy, the gradient of the loss by y. It is "
+        "written before\n"
+        "  broadcasting is undone: the engine sums it to the operand's shape. `<a, b>` is the "
+        "sum of\n"
         "  products along the axis the op works on, `[c]` is 1 where c holds and else 0.\n"
-        "- **reads**: which operands and results the adjoint reads, besides gy and what the value saved for\n"
-        "  it (a norm's mean and deviation, attention's log-sum-exp). Tests fill the others with NaN.\n"
-        "- **notes**: linear ops also pass the exact dot test; a fused op has a composition in plain ops,\n"
-        "  which tests compare it with and which a recorded sweep differentiates instead; an op that\n"
+        "- **reads**: which operands and results the adjoint reads, besides gy and what the "
+        "value saved for\n"
+        "  it (a norm's mean and deviation, attention's log-sum-exp). Tests fill the others "
+        "with NaN.\n"
+        "- **notes**: linear ops also pass the exact dot test; a fused op has a composition in "
+        "plain ops,\n"
+        "  which tests compare it with and which a recorded sweep differentiates instead; an "
+        "op that\n"
         "  *adds in place* can write its result on top of a gradient that is there.\n"
-        "- **cases**: smooth ones, compared with differences at orders 1 and 2, plus ones whose result and\n"
+        "- **cases**: smooth ones, compared with differences at orders 1 and 2, plus ones "
+        "whose result and\n"
         "  gradient are stated in closed form.\n\n",
         count);
     say("## Ops\n\n");
     say_table(false);
     say("\n## Ops that adjoints are made of\n\n"
-        "In them g (or gy) is the gradient that came in, z the result, and h the gradient of z. Those with\n"
-        "an adjoint let gradients be differentiated again; those of fused ops need none, because a\n"
+        "In them g (or gy) is the gradient that came in, z the result, and h the gradient of "
+        "z. Those with\n"
+        "an adjoint let gradients be differentiated again; those of fused ops need none, "
+        "because a\n"
         "recorded sweep differentiates the fused op's composition.\n\n");
     say_table(true);
 }
@@ -148,8 +160,8 @@ static int compare(const char *path)
         if (!a && !b)
             break;
         if (!a || !b || strcmp(want, have) != 0) {
-            fprintf(stderr, "%s:%d differs from the records\n  is:        %s  should be: %s", path, line,
-                    b ? have : "(end)\n", a ? want : "(end)\n");
+            fprintf(stderr, "%s:%d differs from the records\n  is:        %s  should be: %s",
+                    path, line, b ? have : "(end)\n", a ? want : "(end)\n");
             fprintf(stderr, "Its first comment says how to renew it.\n");
             fclose(is);
             return 1;

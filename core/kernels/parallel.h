@@ -10,7 +10,8 @@
 #endif
 
 /* Runs body(context, unit, thread) for unit = 0 .. units - 1; thread < heed__threads(). */
-static inline void parallel_for(int64_t units, void (*body)(void *, int64_t, int), void *context)
+static inline void parallel_for(int64_t units, void (*body)(void *, int64_t, int),
+                                void *context)
 {
 #ifdef _OPENMP
     int threads = heed__threads();

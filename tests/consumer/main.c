@@ -28,7 +28,8 @@ int main(void)
     heed_params_get(ps, "x", 3, found);
     printf("heed %s, %s kernels: x = %.3f %.3f %.3f\n", heed_version(), heed_instruction_set(),
            found[0], found[1], found[2]);
-    bool good = !heed_error(t) && fabsf(found[0] - 1) + fabsf(found[1] + 2) + fabsf(found[2] - 3) < 1e-3f;
+    bool good = !heed_error(t) &&
+                fabsf(found[0] - 1) + fabsf(found[1] + 2) + fabsf(found[2] - 3) < 1e-3f;
     heed_optimizer_free(o);
     heed_params_free(ps);
     heed_tape_free(t);
