@@ -1,6 +1,7 @@
-/* Checking a function, or a whole module, against finite differences. Everything runs in f64, whatever the
- * dtype of the parameters: they are copied, and the tape is told to use the copies. Differences take four
- * points, h and h/2, so that their error is far below that of any wrong rule. */
+/* Checking a function, or a whole module, against finite differences. Everything runs in f64,
+ * whatever the dtype of the parameters: they are copied, and the tape is told to use the
+ * copies. Differences take four points, h and h/2, so that their error is far below that of any
+ * wrong rule. */
 #include "trial.h"
 
 #include <math.h>
@@ -283,8 +284,8 @@ static bool along_scalar(subject *s, const block *b, int64_t k, const double *w,
     return ok;
 }
 
-/* The derivative along d over blocks [first, last). A long d takes a short step: the error of the
- * differences grows with its length. */
+/* The derivative along d over blocks [first, last). A long d takes a short step: the error of
+ * the differences grows with its length. */
 static bool along(subject *s, int first, int last, const double *d, const double *w, double *g,
                   double *keep, double *slope)
 {

@@ -1,5 +1,5 @@
-/* An op record against finite differences: the full Jacobian, and the gradient of the gradient. Results are
- * differenced for the first order, gradients of a plain sweep for the second. */
+/* An op record against finite differences: the full Jacobian, and the gradient of the gradient.
+ * Results are differenced for the first order, gradients of a plain sweep for the second. */
 #include "trial.h"
 
 #include <math.h>
@@ -62,7 +62,8 @@ static bool column(check_trial *trial, heed_tape *t, int64_t j, const double *u,
     return ok;
 }
 
-/* hw = gradient of phi = <w, gradient of <u, y>>; du = gradient of phi for u, which is the Jacobian times w. */
+/* hw = gradient of phi = <w, gradient of <u, y>>; du = gradient of phi for u, which is the
+ * Jacobian times w. */
 static bool second(check_trial *trial, heed_tape *t, const double *u, const double *w,
                    double *hw, double *du)
 {

@@ -1,4 +1,5 @@
-/* What every check needs: drawing inputs, laying them out in memory, comparing, naming elements. */
+/* What every check needs: drawing inputs, laying them out in memory, comparing, naming
+ * elements. */
 #include "random.h"
 #include "trial.h"
 

@@ -1,6 +1,6 @@
-/* Checking an op record: each of its cases is drawn, arranged in every variant of memory layout and of
- * shared operands, and put through the comparisons of check_rules.c. Here are the trial (how a case becomes
- * operands, a result, a gradient) and the walk over variants. */
+/* Checking an op record: each of its cases is drawn, arranged in every variant of memory layout
+ * and of shared operands, and put through the comparisons of check_rules.c. Here are the trial
+ * (how a case becomes operands, a result, a gradient) and the walk over variants. */
 #include "memory.h"
 #include "random.h"
 #include "trial.h"

@@ -1,5 +1,6 @@
-/* What is demanded of an op record beside the right derivative: that its rule is linear in the cotangent, reads what it says it reads, adds where it says it adds, agrees with
- * its composition and with itself in f32, and refuses misuse in a sentence with its name. */
+/* What is demanded of an op record beside the right derivative: that its rule is linear in the
+ * cotangent, reads what it says it reads, adds where it says it adds, agrees with its
+ * composition and with itself in f32, and refuses misuse in a sentence with its name. */
 #include "memory.h"
 #include "trial.h"
 
@@ -123,7 +124,8 @@ void heed__trial_common(check_trial *trial, heed_tape *t, heed_tape *single)
             heed__trial_compare(trial, "composition's gradient against fused", true, a, g,
                                 10 * SAME, 10 * SAME);
     }
-    /* Repeated values may cancel to nothing (a variance, a sum of gradients): no f32 result is near that. */
+    /* Repeated values may cancel to nothing (a variance, a sum of gradients): no f32 result is
+     * near that. */
     if (!stated && !expanded && heed__trial_value(trial, single, a) &&
         heed__trial_gradient(trial, single, u, SWEEP_PLAIN, b)) {
         compare_single(trial, "f32 result against f64", a, y, m);
@@ -254,7 +256,8 @@ static bool replace_values(heed_tape *t, heed_tensor *x)
     return true;
 }
 
-/* The rule must not read operands or a result that .uses leaves out: they hold NaN while it runs. */
+/* The rule must not read operands or a result that .uses leaves out: they hold NaN while it
+ * runs. */
 static void check_uses(check_trial *trial, heed_tape *t, const double *u, double *g, double *a)
 {
     heed_tensor *leaf[HEED_CASE_OPERANDS];

@@ -1,5 +1,5 @@
-/* Gradients as the tape gives them: what a sweep releases, keeps and refuses, watched intermediates,
- * gradients of gradients, long chains, and where the memory goes. */
+/* Gradients as the tape gives them: what a sweep releases, keeps and refuses, watched
+ * intermediates, gradients of gradients, long chains, and where the memory goes. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -102,7 +102,8 @@ START_TEST(a_consumed_record_is_refused)
         ck_assert(!heed_backward(t, loss));
         expect_error("the record was consumed by an earlier heed_backward");
     } else {
-        /* Through a kept value: the way to x is no longer recorded, so no gradient may be claimed. */
+        /* Through a kept value: the way to x is no longer recorded, so no gradient may be
+         * claimed. */
         heed_tensor *second = heed_sum(t, heed_square(t, h));
         ck_assert(!heed_backward(t, second));
         expect_error("consumed");
