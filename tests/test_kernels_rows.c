@@ -194,7 +194,7 @@ static wide reference(kernel_map_name name, wide a, wide b, wide c, wide p, wide
     case KERNEL_MAP_relu_grad:
         return a > 0 ? b : 0;
     case KERNEL_MAP_gelu:
-        return a * phi(a);
+        return a == -INFINITY ? 0 : a * phi(a);
     case KERNEL_MAP_gelu_grad:
         return b * (phi(a) + (isinf(a) ? 0 : a * density(a)));
     case KERNEL_MAP_gelu_tanh:
@@ -257,7 +257,7 @@ static const struct {
     { KERNEL_MAP_expm1, 1.0, 1.5, false },         { KERNEL_MAP_log1p, 1.0, 1.5, false },
     { KERNEL_MAP_sigmoid, 2.5, 2.5, true },        { KERNEL_MAP_silu, 3.0, 3.0, true },
     { KERNEL_MAP_gelu, 3.0, 3.0, true },           { KERNEL_MAP_gelu_tanh, 9.0, 9.0, true },
-    { KERNEL_MAP_gelu_grad, 4.0, 4.0, true },      { KERNEL_MAP_silu_grad, 4.0, 4.0, true },
+    { KERNEL_MAP_gelu_grad, 5.0, 5.0, true },      { KERNEL_MAP_silu_grad, 4.0, 4.0, true },
     { KERNEL_MAP_gelu_tanh_grad, 4.0, 4.0, true },
 };
 enum { PRECISE = sizeof precise / sizeof *precise };
