@@ -223,7 +223,7 @@ START_TEST(options_help_text)
                            "  --seed N                  of all random draws (default -1)\n"
                            "  --learning-rate X         step (default 0.0003)\n"
                            "  --quiet                   say less (default off)\n"
-                           "  --no-warm                 start slowly (default on)\n"
+                           "  --no-warm                 start slowly (default off)\n"
                            "  --device auto|plain|none  where (default auto)\n"
                            "  --data PATH               text to learn\n"
                            "\nOther\n"

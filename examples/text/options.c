@@ -268,7 +268,7 @@ static void print_default(FILE *to, const option *o)
         fprintf(to, " (default %g)", *(double *)o->value);
         break;
     case OPTION_FLAG:
-        fprintf(to, " (default %s)", *(bool *)o->value ? "on" : "off");
+        fputs(" (default off)", to); /* a flag that is on is listed as --no-NAME */
         break;
     default:
         name = choice(o->choices, *(int *)o->value, &length);
