@@ -199,8 +199,8 @@ HEED_API const char *heed_instruction_set(void);
 
 HEED_API heed_tensor *heed_copy_in(heed_tape *t, heed_dtype dtype, heed_shape shape,
                                    const void *data);
-/* No copy: data (contiguous) must outlive its use on the tape and not change meanwhile. Bools must be
- * 0 or 1. */
+/* No copy: data (contiguous) must outlive its use on the tape and not change meanwhile. Bools
+ * must be 0 or 1. */
 HEED_API heed_tensor *heed_borrow(heed_tape *t, heed_dtype dtype, heed_shape shape,
                                   const void *data);
 HEED_API heed_tensor *heed_ids(heed_tape *t, heed_shape shape, const int32_t *ids);
@@ -219,8 +219,8 @@ HEED_API double heed_item(heed_tape *t, const heed_tensor *x);
 
 /* ---- gradients ---- */
 
-/* Asks for x's gradient, before the ops that use x, and returns x; heed_gradient gives it after the sweep (NULL if none
- * reached x). */
+/* Asks for x's gradient, before the ops that use x, and returns x; heed_gradient gives it after
+ * the sweep (NULL if none reached x). */
 HEED_API heed_tensor *heed_watch(heed_tape *t, heed_tensor *x);
 HEED_API heed_tensor *heed_gradient(heed_tape *t, const heed_tensor *x);
 /* Keeps x's value readable after the sweep, which frees what it has passed. Returns x. */

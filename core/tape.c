@@ -274,7 +274,8 @@ void heed_rewind(heed_tape *t, heed_position position)
     arena_mark mark = { position.at[0], position.sizes[0], position.sizes[1], position.sizes[2],
                         (const arena_free **)position.at[1] };
     t->last = position.at[2];
-    /* What was watched since is watched no more, and no gradient outlives the memory it lay in. */
+    /* What was watched since is watched no more, and no gradient outlives the memory it lay in.
+     * */
     for (heed__watch *w = t->watches; w; w = w->previous)
         w->tensor->gradient = w->tensor->slot = NULL;
     for (; t->watches != position.at[4]; t->watches = t->watches->previous)
