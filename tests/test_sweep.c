@@ -204,7 +204,7 @@ START_TEST(values_that_outlive_the_sweep)
 {
     heed_tensor *x = heed_watch(t, heed_constant(t, HEED_SHAPE(2), (double[]){ 1, 2 }));
     heed_tensor *loss = heed_matmul(t, x, x);
-    heed_tensor *detached = heed_detach(t, heed_exp(t, x));
+    heed_tensor *detached = heed_detach(t, heed_neg(t, x));
     heed_tensor *kept = heed_keep(t, heed_square(t, x));
     heed_position m = heed_mark(t);
     ck_assert(heed_backward(t, heed_add(t, loss, heed_sum(t, kept))));
@@ -212,7 +212,7 @@ START_TEST(values_that_outlive_the_sweep)
     heed_tensor *z = heed_watch(t, heed_full(t, HEED_SHAPE(1), 3));
     ck_assert_msg(heed_backward(t, heed_sum(t, heed_square(t, z))), "%s", heed_error(t));
     ck_assert_double_eq(heed_at(kept, 1), 4);
-    ck_assert_double_eq(heed_at(detached, 0), exp(1));
+    ck_assert_double_eq(heed_at(detached, 0), -1);
     heed_tape_reset(t);
     x = heed_watch(t, heed_constant(t, HEED_SHAPE(2), (double[]){ 1, 2 }));
     loss = heed_matmul(t, x, x);
