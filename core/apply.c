@@ -3,7 +3,6 @@
  * an operand contiguous. */
 #include "engine.h"
 
-#include <assert.h>
 #include <string.h>
 
 extern const heed_op heed_op_contiguous;
@@ -215,6 +214,8 @@ heed_tensor *heed_apply(heed_tape *t, const heed_op *op, int n, heed_tensor *con
 {
     if (!t || t->failed)
         return NULL;
+    if (op->attributes_size && !attributes)
+        return heed_fail(t, "%s: the attributes are NULL", op->name);
     heed__record *record =
         heed__arena_take(&t->arena, sizeof *record + (size_t)n * sizeof *x +
                                         (op->attributes_size + 15) / 16 * 16 + 16);
@@ -253,8 +254,7 @@ heed_tensor *heed_apply(heed_tape *t, const heed_op *op, int n, heed_tensor *con
         return NULL;
     y->record = record;
     record->y = y;
-    if (t->deferring && op->accumulate && !r.view && !t->recording) {
-        assert(r.saved == 0); /* a deferred op runs without by-products */
+    if (t->deferring && op->accumulate && !r.view && !r.saved && !t->recording) {
         y->flags |= TENSOR_DEFERRED;
         return y;
     }

@@ -18,7 +18,6 @@ typedef struct sweep {
     heed_gradients *into; /* where parameters' gradients go; NULL: each set's own */
     bool recorded;        /* parameters are then ordinary tensors */
     bool retain;
-    heed_tensor *keep;      /* the loss */
     const heed_params *set; /* of the parameter delivered to last, */
     heed_gradients *found;  /* and its gradients */
 } sweep;
@@ -133,7 +132,13 @@ static bool deliver(sweep *s, const heed_call *c, int i, heed_tensor *g)
     g = to_shape_of(s, x, g);
     if (!g)
         return false;
-    return x->parameter && !s->recorded ? into_parameter(s, x, g) : into_slot(s, x, g);
+    if (!x->parameter || s->recorded)
+        return into_slot(s, x, g);
+    /* A watched parameter has its gradient in both places; a frozen one can only be watched. */
+    bool trained = !(x->parameter->flags & (HEED_FROZEN | HEED_BUFFER));
+    if ((x->flags & TENSOR_WATCHED) && !into_slot(s, x, g))
+        return false;
+    return !trained || into_parameter(s, x, g);
 }
 
 static void drop_temporaries(heed_tape *t, heed__storage *list)
@@ -188,9 +193,10 @@ static bool apply_rule(sweep *s, heed__record *r, heed_tensor *gy)
 static void release(sweep *s, heed__record *r)
 {
     heed_call *c = &r->call;
+    if (r->consumed) /* by an earlier sweep, and brought back by a rewind */
+        return;
     r->consumed = true;
-    bool view = !c->op->run;
-    if (!view && r->y != s->keep)
+    if (c->op->run) /* a view has no memory of its own */
         heed__let_go(s->t, r->y);
     for (int i = 0; i < r->saved; i++)
         heed__let_go(s->t, c->saved[i]);
@@ -319,7 +325,8 @@ static bool sweep_loss(heed_tape *t, heed_tensor *loss, heed_gradients *into, bo
     heed_tensor *one = heed_full(t, heed_shape_of(loss), 1);
     if (one && loss->dtype != one->dtype)
         one = heed_cast(t, one, loss->dtype);
-    sweep s = { .t = t, .into = into, .retain = retain, .keep = loss };
+    sweep s = { .t = t, .into = into, .retain = retain };
+    heed__hold(loss); /* kept by itself, also when it is a view */
     bool ok = one != NULL;
     if (ok) {
         heed__hold(one);
@@ -360,12 +367,14 @@ heed_tensor *heed_watch(heed_tape *t, heed_tensor *x)
 {
     if (!t || t->failed || !x || (x->flags & TENSOR_WATCHED))
         return t && !t->failed ? x : NULL;
+    if (!heed__readable(t, x, "watch"))
+        return NULL;
     if (x->dtype != HEED_F32 && x->dtype != HEED_F64)
         return heed_fail(t, "watch: a %s tensor has no gradient", heed_dtype_name(x->dtype));
     heed__watch *watch = heed__arena_take(&t->arena, sizeof *watch);
     if (!watch)
         return heed_fail(t, "watch: out of memory");
-    *watch = (heed__watch){ .previous = t->watches, .tensor = x };
+    *watch = (heed__watch){ .previous = t->watches, .tensor = x, .flags = x->flags };
     t->watches = watch;
     x->flags |= TENSOR_DIFFERENTIABLE | TENSOR_WATCHED;
     return x;
@@ -382,7 +391,7 @@ heed_tensor *heed_gradient(heed_tape *t, const heed_tensor *x)
 
 heed_tensor *heed_keep(heed_tape *t, heed_tensor *x)
 {
-    if (!t || t->failed || !x)
+    if (!t || t->failed || !x || !heed__readable(t, x, "keep"))
         return NULL;
     heed__hold(x);
     return x;

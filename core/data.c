@@ -109,6 +109,8 @@ heed_tensor *heed_detach(heed_tape *t, heed_tensor *x)
     memcpy(y->strides, x->strides, sizeof y->strides);
     y->data = x->data;
     y->storage = x->storage;
+    if (!t->deferring) /* outside a rule the value is the user's and outlives the sweep */
+        heed__hold(y);
     return y;
 }
 
@@ -119,7 +121,7 @@ bool heed_copy_out(heed_tape *t, const heed_tensor *x, void *out)
     if (!x || !out)
         return heed_fail(t, "copy_out: %s is NULL", x ? "the destination" : "the tensor") !=
                NULL;
-    if (!heed__readable(t, x, "copy_out"))
+    if (!heed__readable(t, x, "copy_out") || !heed__evaluate(t, (heed_tensor *)(uintptr_t)x))
         return false;
     heed_shape shape = heed_shape_of(x);
     heed_tensor y = *x;
@@ -143,5 +145,7 @@ double heed_item(heed_tape *t, const heed_tensor *x)
                   x ? "the tensor has more or fewer than one element" : "the tensor is NULL");
         return NAN;
     }
-    return heed__readable(t, x, "item") ? heed_at(x, 0) : NAN;
+    if (!heed__readable(t, x, "item") || !heed__evaluate(t, (heed_tensor *)(uintptr_t)x))
+        return NAN;
+    return heed_at(x, 0);
 }

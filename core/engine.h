@@ -46,6 +46,7 @@ typedef struct heed__record {
 typedef struct heed__watch {
     struct heed__watch *previous;
     heed_tensor *tensor;
+    unsigned flags; /* the tensor's before it was watched */
 } heed__watch;
 
 typedef struct heed__use {

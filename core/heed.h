@@ -188,9 +188,9 @@ typedef struct heed_memory {
 } heed_memory;
 HEED_API heed_memory heed_tape_memory(const heed_tape *t);
 
-/* Threads that kernels may use (OMP_NUM_THREADS at first; always 1 in a build without OpenMP; n
- * < 1: all processors), and the instruction set in use: "base", "avx2", "avx512". HEED_ISA in
- * the environment forces one. */
+/* Threads that kernels may use (OMP_NUM_THREADS at first; always 1 in a build without OpenMP;
+ * n < 1: all processors), not to be changed while a tape computes; and the instruction set in
+ * use: "base", "avx2", "avx512". HEED_ISA in the environment forces one. */
 HEED_API int heed_threads(void);
 HEED_API void heed_set_threads(int n);
 HEED_API const char *heed_instruction_set(void);
@@ -199,7 +199,8 @@ HEED_API const char *heed_instruction_set(void);
 
 HEED_API heed_tensor *heed_copy_in(heed_tape *t, heed_dtype dtype, heed_shape shape,
                                    const void *data);
-/* No copy: data (contiguous) must outlive its use on the tape and not change meanwhile. */
+/* No copy: data (contiguous) must outlive its use on the tape and not change meanwhile. Bools
+ * must be 0 or 1. */
 HEED_API heed_tensor *heed_borrow(heed_tape *t, heed_dtype dtype, heed_shape shape,
                                   const void *data);
 HEED_API heed_tensor *heed_ids(heed_tape *t, heed_shape shape, const int32_t *ids);
@@ -218,8 +219,8 @@ HEED_API double heed_item(heed_tape *t, const heed_tensor *x);
 
 /* ---- gradients ---- */
 
-/* Asks for x's gradient and returns x; heed_gradient gives it after the sweep (NULL if none
- * reached x). */
+/* Asks for x's gradient, before the ops that use x, and returns x; heed_gradient gives it after
+ * the sweep (NULL if none reached x). */
 HEED_API heed_tensor *heed_watch(heed_tape *t, heed_tensor *x);
 HEED_API heed_tensor *heed_gradient(heed_tape *t, const heed_tensor *x);
 /* Keeps x's value readable after the sweep, which frees what it has passed. Returns x. */

@@ -72,13 +72,17 @@ void heed_params_clear_error(heed_params *ps)
 
 heed_dtype heed_params_dtype(const heed_params *ps)
 {
-    return ps->dtype;
+    return ps ? ps->dtype : HEED_F32;
 }
 
 void heed_params_scope(heed_params *ps, const char *name)
 {
     if (!ps || ps->failed)
         return;
+    if (!name) {
+        heed_params_fail(ps, "scope %s: the name is NULL", ps->scope);
+        return;
+    }
     size_t at = strlen(ps->scope);
     if (ps->depth >= HEED__SCOPES || at + strlen(name) + 2 > sizeof ps->scope) {
         heed_params_fail(ps, "scope %s.%s is too deep or too long", ps->scope, name);
@@ -128,6 +132,8 @@ heed_parameter *heed_parameter_new(heed_params *ps, const char *name, heed_shape
     int64_t size;
     if (!ps || ps->failed)
         return NULL;
+    if (!name)
+        return heed_params_fail(ps, "parameter: the name is NULL");
     snprintf(full, sizeof full, "%s%s", ps->scope, name);
     if (!*name || strlen(ps->scope) + strlen(name) >= sizeof full)
         return heed_params_fail(ps, "parameter '%s': the name is empty or too long", full);
@@ -260,7 +266,7 @@ bool heed_params_set(heed_params *ps, const char *name, int64_t count, const voi
 
 heed_params *heed_params_copy(const heed_params *ps, heed_dtype dtype)
 {
-    heed_params *copy = heed_params_new(dtype, ps->allocator);
+    heed_params *copy = ps ? heed_params_new(dtype, ps->allocator) : NULL;
     for (int i = 0; copy && i < ps->count; i++) {
         const heed_parameter *p = ps->list[i];
         heed_parameter *q = heed_parameter_new(copy, p->name, p->shape, p->flags);
@@ -326,6 +332,8 @@ static bool table_grow(heed_tape *t)
 
 bool heed_shadow(heed_tape *t, const heed_params *from, heed_params *to)
 {
+    if (!t)
+        return false;
     if (from && to) {
         if (t->uses)
             return heed_fail(t, "shadow: parameters were fetched in this step already") != NULL;
@@ -356,7 +364,10 @@ heed_tensor *heed_use(heed_tape *t, heed_parameter *p)
         if (t->use_table[i]->asked == p)
             return t->use_table[i]->tensor;
     }
-    heed_parameter *real = p->set == t->shadow_from ? t->shadow_to->list[p->index] : p;
+    heed_parameter *real =
+        p->set == t->shadow_from ? heed_params_at(t->shadow_to, p->index) : p;
+    if (!real)
+        return heed_fail(t, "use: parameter %s is newer than the shadow of its set", p->name);
     if (real->dtype != t->dtype)
         return heed_fail(t, "use: parameter %s is %s on a tape of %s", p->name,
                          heed_dtype_name(real->dtype), heed_dtype_name(t->dtype));

@@ -65,15 +65,17 @@ heed_dtype heed_tape_dtype(const heed_tape *t)
 
 bool heed_set_recording(heed_tape *t, bool on)
 {
-    bool former = t->recording;
-    t->recording = on;
+    bool former = t && t->recording;
+    if (t)
+        t->recording = on;
     return former;
 }
 
 bool heed_set_training(heed_tape *t, bool on)
 {
-    bool former = t->training;
-    t->training = on;
+    bool former = t && t->training;
+    if (t)
+        t->training = on;
     return former;
 }
 
@@ -89,6 +91,8 @@ bool heed_training(const heed_tape *t)
 
 heed_memory heed_tape_memory(const heed_tape *t)
 {
+    if (!t)
+        return (heed_memory){ 0 };
     const arena *a = &t->arena;
     return (heed_memory){ a->capacity, a->bump - a->listed, a->peak, a->allocations };
 }
@@ -128,6 +132,8 @@ bool heed_refuse(heed_tape *t, const heed_call *c, const char *format, ...)
 {
     char prefix[320];
     int at = snprintf(prefix, sizeof prefix, "%s: ", c->op->name);
+    if (at > (int)sizeof prefix - 1)
+        at = (int)sizeof prefix - 1;
     for (int i = 0; i < c->n && i < 6 && at > 0 && at < (int)sizeof prefix - 100; i++) {
         char text[96] = "none";
         if (c->x[i]) {
@@ -152,6 +158,8 @@ const char *heed_error(const heed_tape *t)
 
 void heed_on_error(heed_tape *t, void (*hook)(void *user, const char *sentence), void *user)
 {
+    if (!t)
+        return;
     t->hook = hook;
     t->hook_user = user;
 }
@@ -167,6 +175,10 @@ void heed_scope(heed_tape *t, const char *name)
 {
     if (!t || t->failed)
         return;
+    if (!name) {
+        heed_fail(t, "scope: the name is NULL");
+        return;
+    }
     uint64_t path = t->scope->path;
     for (const char *c = name; *c; c++)
         path = heed__hash(path, (uint64_t)(unsigned char)*c + 1);
@@ -212,6 +224,8 @@ static heed__scope *next_scope(heed__scope *s)
 
 void heed_seed(heed_tape *t, uint64_t seed, uint64_t step)
 {
+    if (!t)
+        return;
     t->seed = seed;
     t->step = step;
     for (heed__scope *s = &t->root; s; s = next_scope(s))
@@ -229,6 +243,8 @@ uint64_t heed__draw_key(heed_tape *t)
 heed_position heed_mark(heed_tape *t)
 {
     arena_mark mark;
+    if (!t)
+        return (heed_position){ 0 };
     if (!heed__arena_mark(&t->arena, &mark)) {
         heed__out_of_memory(t, "mark");
         return (heed_position){ 0 };
@@ -258,14 +274,17 @@ void heed_rewind(heed_tape *t, heed_position position)
     arena_mark mark = { position.at[0], position.sizes[0], position.sizes[1], position.sizes[2],
                         (const arena_free **)position.at[1] };
     t->last = position.at[2];
-    t->watches = position.at[4];
+    /* What was watched since is watched no more, and no gradient outlives the memory it lay in.
+     * */
+    for (heed__watch *w = t->watches; w; w = w->previous)
+        w->tensor->gradient = w->tensor->slot = NULL;
+    for (; t->watches != position.at[4]; t->watches = t->watches->previous)
+        t->watches->tensor->flags = t->watches->flags;
     t->scope = t->failed ? &t->root : position.at[5];
     forget_scopes(t, position.sizes[3]);
-    bool forget = t->uses != position.at[3];
     t->uses = position.at[3];
     heed__arena_rewind(&t->arena, &mark);
-    if (forget)
-        heed__uses_changed(t);
+    heed__uses_changed(t);
 }
 
 heed_tensor *heed_return(heed_tape *t, heed_position position, heed_tensor *y)

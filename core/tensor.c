@@ -101,6 +101,10 @@ char *heed_shape_text(const heed_shape *shape, char *text, size_t size)
     if (size == 0)
         return text;
     text[0] = '\0';
+    if (shape->ndim < 0 || shape->ndim > HEED_MAX_NDIM) {
+        snprintf(text, size, "[%d axes]", shape->ndim);
+        return text;
+    }
     for (int i = 0; i <= shape->ndim && at < size; i++) {
         int wrote = i < shape->ndim ? snprintf(text + at, size - at, "%s%" PRId64,
                                                i ? "," : "[", shape->size[i])
@@ -169,7 +173,8 @@ char *heed__path_text(const heed__scope *scope, char *text, size_t size)
 double heed_at(const heed_tensor *x, int64_t index)
 {
     int64_t offset = 0;
-    if (!x || !x->data || index < 0 || index >= heed_size(x))
+    if (!x || !x->data || index < 0 || index >= heed_size(x) ||
+        (x->storage && x->storage->holders == 0))
         return NAN;
     for (int i = x->ndim - 1; i >= 0; i--) {
         offset += index % x->shape[i] * x->strides[i];
@@ -218,8 +223,8 @@ static void print_axis(const heed_tensor *x, int axis, int64_t index, FILE *file
 
 void heed_print(const heed_tensor *x, FILE *file)
 {
-    if (!x || !x->data) {
-        fputs("(no tensor)\n", file);
+    if (!x || !x->data || (x->storage && x->storage->holders == 0)) {
+        fputs(x && x->data ? "(released)\n" : "(no tensor)\n", file);
         return;
     }
     char text[160];

@@ -85,7 +85,7 @@ heed_tensor *heed_self_attention_forward(heed_tape *t, const heed_self_attention
         cache ? attend_cached(t, m, qkv, mask, cache, options)
               : heed_attention_packed(t, qkv, m->heads, mask, &options); /* [B, T, C] */
     heed_tensor *y = heed_linear_forward(t, &m->output, joined);
-    return m->dropout > 0 ? heed_dropout(t, y, m->dropout) : y;
+    return m->dropout != 0 ? heed_dropout(t, y, m->dropout) : y;
 }
 
 heed_tensor *heed_padding_mask(heed_tape *t, int64_t batch, int64_t positions,

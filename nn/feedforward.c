@@ -40,5 +40,5 @@ heed_tensor *heed_feedforward_forward(heed_tape *t, const heed_feedforward *m, h
     heed_tensor *hidden = heed_linear_forward(t, &m->up, x); /* [..., 4 C] */
     heed_tensor *active = heed_activate(t, m->activation, hidden);
     heed_tensor *y = heed_linear_forward(t, &m->down, active); /* [..., C] */
-    return m->dropout > 0 ? heed_dropout(t, y, m->dropout) : y;
+    return m->dropout != 0 ? heed_dropout(t, y, m->dropout) : y;
 }

@@ -27,9 +27,10 @@ static bool sound(heed_params *ps, const heed_gpt_options *o)
 
 void heed_gpt_init(heed_gpt *m, heed_params *ps, heed_gpt_options o)
 {
-    *m = (heed_gpt){ .options = o };
+    *m = (heed_gpt){ 0 };
     if (!sound(ps, &o))
         return;
+    m->options = o;
     heed_norm_options norm = { .kind = o.norm, .bias = o.bias };
     heed_block_options block = {
         .norm = norm,
@@ -72,7 +73,7 @@ static heed_tensor *embed(heed_tape *t, const heed_gpt *m, heed_tensor *ids, int
                               : heed_slice(t, heed_use(t, m->positions.weight), 0, past,
                                            past + count, 1); /* [T, C] */
     x = heed_add(t, x, places);
-    return m->options.dropout > 0 ? heed_dropout(t, x, m->options.dropout) : x;
+    return m->options.dropout != 0 ? heed_dropout(t, x, m->options.dropout) : x;
 }
 
 heed_tensor *heed_gpt_forward(heed_tape *t, const heed_gpt *m, heed_tensor *ids,
@@ -83,6 +84,12 @@ heed_tensor *heed_gpt_forward(heed_tape *t, const heed_gpt *m, heed_tensor *ids,
     if (!ids || ids->ndim != 2)
         return heed_fail(t, "gpt: ids need shape [B, T]");
     int64_t past = caches ? heed_cache_length(&caches[0]) : 0;
+    for (int i = 1; caches && i < m->options.layers; i++) {
+        if (heed_cache_length(&caches[i]) != past)
+            return heed_fail(
+                t, "gpt: the caches hold %lld and %lld positions; clear them after an error",
+                (long long)past, (long long)heed_cache_length(&caches[i]));
+    }
     if (ids->shape[1] > m->options.context - past)
         return heed_fail(t, "gpt: %lld positions after %lld do not fit the context of %lld",
                          (long long)ids->shape[1], (long long)past,

@@ -2,6 +2,7 @@
  * sets, gradients given by hand, accumulation over steps; and carried state. */
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,6 +145,132 @@ START_TEST(impossible_memory)
 }
 END_TEST
 
+/* A rewind forgets what was watched since, and every gradient of the rewound sweep. */
+START_TEST(watches_end_with_a_rewind)
+{
+    heed_tensor *x = heed_constant(t, HEED_SHAPE(2), (double[]){ 1, 2 });
+    heed_tensor *early = heed_watch(t, heed_constant(t, HEED_SHAPE(1), (double[]){ 3 }));
+    for (int round = 0; round < 3; round++) {
+        heed_position m = heed_mark(t);
+        heed_watch(t, x);
+        heed_tensor *loss =
+            heed_add(t, heed_sum(t, heed_square(t, x)), heed_sum(t, heed_square(t, early)));
+        ck_assert_msg(heed_backward(t, loss), "%s", heed_error(t));
+        ck_assert_double_eq(heed_at(heed_gradient(t, x), 0), 2);
+        ck_assert_double_eq(heed_at(heed_gradient(t, x), 1), 4);
+        ck_assert_double_eq(heed_at(heed_gradient(t, early), 0), 6);
+        heed_rewind(t, m);
+        ck_assert_ptr_null(heed_gradient(t, early));
+    }
+}
+END_TEST
+
+/* The table of fetched parameters may have been made past the mark. */
+START_TEST(parameters_after_a_rewind)
+{
+    heed_parameter *p[48];
+    char name[8];
+    for (int i = 0; i < 48; i++) {
+        snprintf(name, sizeof name, "p%d", i);
+        p[i] = parameter(name, 1, i);
+        heed_use(t, p[i]);
+    }
+    for (int round = 0; round < 3; round++) {
+        heed_position m = heed_mark(t);
+        heed_tensor *first = heed_use(t, p[0]);
+        heed_rewind(t, m);
+        for (int i = 0; i < 200; i++)
+            heed_full(t, HEED_SHAPE(16), 7);
+        ck_assert_ptr_eq(heed_use(t, p[0]), first);
+        ck_assert_double_eq(heed_item(t, heed_use(t, p[47])), 47);
+    }
+}
+END_TEST
+
+START_TEST(released_values_stay_released)
+{
+    heed_tensor *x = heed_watch(t, heed_full(t, HEED_SHAPE(3), 1));
+    heed_tensor *y = heed_square(t, x);
+    ck_assert(heed_backward(t, heed_sum(t, heed_exp(t, y))));
+    ck_assert(isnan(heed_at(y, 0)));
+    ck_assert_ptr_null(heed_keep(t, y));
+    ck_assert_ptr_nonnull(strstr(heed_error(t), "released"));
+}
+END_TEST
+
+/* A loss that is a view, a detached value and a kept one outlive the sweep; a later sweep
+ * changes nothing. */
+START_TEST(values_that_outlive_the_sweep)
+{
+    heed_tensor *x = heed_watch(t, heed_constant(t, HEED_SHAPE(2), (double[]){ 1, 2 }));
+    heed_tensor *loss = heed_matmul(t, x, x);
+    heed_tensor *detached = heed_detach(t, heed_exp(t, x));
+    heed_tensor *kept = heed_keep(t, heed_square(t, x));
+    heed_position m = heed_mark(t);
+    ck_assert(heed_backward(t, heed_add(t, loss, heed_sum(t, kept))));
+    heed_rewind(t, m);
+    heed_tensor *z = heed_watch(t, heed_full(t, HEED_SHAPE(1), 3));
+    ck_assert_msg(heed_backward(t, heed_sum(t, heed_square(t, z))), "%s", heed_error(t));
+    ck_assert_double_eq(heed_at(kept, 1), 4);
+    ck_assert_double_eq(heed_at(detached, 0), exp(1));
+    heed_tape_reset(t);
+    x = heed_watch(t, heed_constant(t, HEED_SHAPE(2), (double[]){ 1, 2 }));
+    loss = heed_matmul(t, x, x);
+    ck_assert(heed_backward(t, loss));
+    ck_assert_double_eq(heed_item(t, loss), 5);
+}
+END_TEST
+
+/* A watched parameter has its gradient in both places; a frozen one is not trained but may be
+ * watched. */
+START_TEST(watched_parameters)
+{
+    heed_parameter *p = parameter("p", 2, 3), *q = parameter("q", 2, 5);
+    heed_params_freeze(ps, "q", true);
+    heed_tensor *x = heed_watch(t, heed_use(t, p)), *y = heed_watch(t, heed_use(t, q));
+    ck_assert_msg(heed_backward(t, heed_sum(t, heed_mul(t, x, y))), "%s", heed_error(t));
+    ck_assert_double_eq(heed_at(heed_gradient(t, x), 0), 5);
+    ck_assert_double_eq(heed_at(heed_gradient(t, y), 0), 3);
+    ck_assert_double_eq(gradient_of(p, 1), 6);
+    ck_assert_ptr_null(heed_gradients_of(heed_params_gradients(ps), q));
+}
+END_TEST
+
+/* 0 is 0, not 0 times an infinite gradient. */
+START_TEST(no_gradient_is_zero)
+{
+    heed_tensor *zero = heed_full(t, HEED_SHAPE(1), 0);
+    for (int k = 0; k < 3; k++) {
+        heed_tensor *x = heed_watch(t, heed_full(t, HEED_SHAPE(1), -1));
+        heed_tensor *y =
+            k == 0   ? heed_clamp(t, x, 0, 1)
+            : k == 1 ? heed_maximum(t, x, zero)
+                     : heed_max(t, heed_concatenate(t, 2, (heed_tensor *[]){ x, zero }, 0));
+        ck_assert_msg(heed_backward(t, heed_sum(t, heed_sqrt(t, y))), "%s", heed_error(t));
+        ck_assert_double_eq(heed_at(heed_gradient(t, x), 0), 0);
+    }
+}
+END_TEST
+
+START_TEST(unsound_shapes)
+{
+    heed_shape deep = { .ndim = 200 };
+    heed_tensor *x = heed_full(t, HEED_SHAPE(2), 1);
+    ck_assert_ptr_null(heed_reshape(t, x, deep));
+    ck_assert_str_eq(heed_error(t), "reshape: [2]: a shape of 200 axes is not one: at most 8");
+    heed_tape_reset(t);
+    ck_assert_ptr_null(heed_full(t, deep, 0));
+    ck_assert_ptr_nonnull(strstr(heed_error(t), "[200 axes]"));
+    heed_tape_reset(t);
+    heed_tensor *q = heed_full(t, HEED_SHAPE(1, 0, 3, 4), 1),
+                *k = heed_full(t, HEED_SHAPE(1, 2, 5, 4), 1);
+    ck_assert_ptr_null(heed_attention(t, q, k, k, NULL, NULL));
+    ck_assert_ptr_nonnull(strstr(heed_error(t), "heads"));
+    ck_assert(!heed_set_training(NULL, true));
+    ck_assert(!heed_shadow(NULL, ps, ps));
+}
+END_TEST
+
 /* ---- state ---- */
 
 START_TEST(state_of_its_own_view)
@@ -195,6 +322,13 @@ int main(void)
     tcase_add_test(tests, two_sets);
     tcase_add_test(tests, shadow_comes_first);
     tcase_add_test(tests, impossible_memory);
+    tcase_add_test(tests, watches_end_with_a_rewind);
+    tcase_add_test(tests, parameters_after_a_rewind);
+    tcase_add_test(tests, released_values_stay_released);
+    tcase_add_test(tests, values_that_outlive_the_sweep);
+    tcase_add_test(tests, watched_parameters);
+    tcase_add_test(tests, no_gradient_is_zero);
+    tcase_add_test(tests, unsound_shapes);
     tcase_add_test(tests, state_of_its_own_view);
     tcase_add_test(tests, state_refuses);
     suite_add_tcase(suite, tests);

@@ -114,10 +114,16 @@ static const heed_case tie_cases[] = {
       .gx = { (const double[]){ 0.5 }, (const double[]){ 0.5 } } },
 };
 
+/* 0 in x's dtype, to broadcast. 0 times gy would be NaN where gy is infinite. */
+static heed_tensor *zero_like(heed_tape *t, const heed_tensor *x)
+{
+    return x ? heed_cast(t, heed_full(t, HEED_SCALAR, 0), x->dtype) : NULL;
+}
+
 /* gy where a wins, half of it where the two are equal. */
 static heed_tensor *share(heed_tape *t, heed_tensor *wins, heed_tensor *ties, heed_tensor *gy)
 {
-    heed_tensor *zero = heed_scale(t, gy, 0);
+    heed_tensor *zero = zero_like(t, gy);
     heed_tensor *half = heed_scale(t, gy, 0.5);
     heed_tensor *rest = heed_where(t, ties, half, zero);
     return heed_where(t, wins, gy, rest);
@@ -241,7 +247,7 @@ static void power_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_ten
     double p = ((const heed__scalars *)c->attributes)->p;
     (void)y;
     if (p == 0) {
-        gx[0] = heed_scale(t, gy, 0);
+        gx[0] = heed_expand(t, zero_like(t, gy), heed_shape_of(gy));
         return;
     }
     heed_tensor *slope = heed_power(t, c->x[0], p - 1);
@@ -276,8 +282,7 @@ static void clamp_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_ten
     heed_tensor *clamped =
         heed__apply1(t, &heed_op_clamp, heed_detach(t, c->x[0]), c->attributes);
     heed_tensor *inside = heed_equal(t, c->x[0], clamped);
-    heed_tensor *zero = heed_scale(t, gy, 0);
-    gx[0] = heed_where(t, inside, gy, zero);
+    gx[0] = heed_where(t, inside, gy, zero_like(t, gy));
 }
 HEED_DEFINE_OP(clamp) = { MAP(clamp),
                           UNARY(clamp_cases),
@@ -395,7 +400,7 @@ static void sign_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tens
                      heed_tensor *gx[])
 {
     (void)c, (void)y;
-    gx[0] = heed_scale(t, gy, 0);
+    gx[0] = heed_expand(t, zero_like(t, gy), heed_shape_of(gy));
 }
 HEED_DEFINE_OP(sign) = { MAP(sign), UNARY(kink_cases), .formula = "y = sign(x)",
                          .adjoint = "gx = 0", .vjp = sign_vjp };

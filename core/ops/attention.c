@@ -46,11 +46,14 @@ bool heed__attention_check(heed_tape *t, const heed_call *c)
         return heed_refuse(t, c, "needs q [B,H,T,D], k [B,Hk,S,D], v [B,Hk,S,Dv]");
     if (k->shape[0] != q->shape[0] || v->shape[0] != q->shape[0])
         return heed_refuse(t, c, "the batch extents differ");
-    if (k->shape[1] != v->shape[1] || k->shape[1] < 1 || q->shape[1] % k->shape[1] != 0)
+    if (q->shape[1] < 1 || k->shape[1] != v->shape[1] || k->shape[1] < 1 ||
+        q->shape[1] % k->shape[1] != 0)
         return heed_refuse(t, c, "the %lld heads of k and v do not divide the %lld of q",
                            (long long)k->shape[1], (long long)q->shape[1]);
     if (k->shape[2] != v->shape[2] || k->shape[3] != q->shape[3])
         return heed_refuse(t, c, "k must have q's width and v's length");
+    if (a->causality < HEED_NOT_CAUSAL || a->causality > HEED_CAUSAL_BOTTOM_RIGHT)
+        return heed_refuse(t, c, "there is no causality %d", (int)a->causality);
     if (!(a->scale > 0) || isinf(a->scale))
         return heed_refuse(t, c, "scale %g is not positive", a->scale);
     int64_t full[4] = { q->shape[0], q->shape[1], q->shape[2], k->shape[2] };
@@ -189,7 +192,7 @@ heed_tensor *heed__attention_compose(heed_tape *t, const heed_call *c, double dr
     heed_tensor *weights = heed_softmax(t, heed_where(t, visible, scores, low), -1);
     heed_tensor *zero = heed_cast(t, heed_full(t, HEED_SCALAR, 0), q->dtype);
     weights = heed_where(t, visible, weights, zero);
-    if (dropout > 0)
+    if (dropout != 0)
         weights = heed_dropout(t, weights, dropout);
     return heed_matmul(t, weights, v);
 }
@@ -375,7 +378,7 @@ heed_tensor *heed_attention(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_t
         return NULL;
     heed__attention a = heed__attention_resolve(&o, q && q->ndim == 4 ? q->shape[3] : 1);
     heed_tensor *x[4] = { q, k, v, mask };
-    bool drops = o.dropout > 0 && heed_training(t);
+    bool drops = o.dropout != 0 && heed_training(t);
     if (!o.composed && !drops)
         return heed_apply(t, &heed_op_attention, 4, x, &a);
     heed_call call = { .op = &heed_op_attention, .n = 4, .x = x, .attributes = &a };

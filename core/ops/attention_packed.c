@@ -227,7 +227,7 @@ heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads, he
         &o, qkv && qkv->ndim == 3 && heads > 0 ? qkv->shape[2] / 3 / heads : 1);
     a.heads = heads;
     heed_tensor *x[2] = { qkv, mask };
-    if (!o.composed && !(o.dropout > 0 && heed_training(t)))
+    if (!o.composed && !(o.dropout != 0 && heed_training(t)))
         return heed_apply(t, &heed_op_attention_packed, 2, x, &a);
     heed_call call = { .op = &heed_op_attention_packed, .n = 2, .x = x, .attributes = &a };
     if (!qkv)

@@ -187,7 +187,7 @@ heed_tensor *heed_masked_fill(heed_tape *t, heed_tensor *x, heed_tensor *mask, d
 
 heed_tensor *heed_cast(heed_tape *t, heed_tensor *x, heed_dtype dtype)
 {
-    if (x && x->dtype == dtype)
+    if (t && !heed_error(t) && x && x->dtype == dtype)
         return x;
     return heed__apply1(t, &heed_op_cast, x, &(cast_attributes){ dtype });
 }

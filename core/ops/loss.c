@@ -42,6 +42,8 @@ static bool check_operands(heed_tape *t, const heed_call *c)
         fits = x->shape[k] == labels->shape[k];
     if (!fits)
         return heed_refuse(t, c, "needs logits [..., classes] and labels [...]");
+    if (o->reduction < HEED_MEAN || o->reduction > HEED_NONE)
+        return heed_refuse(t, c, "there is no reduction %d", (int)o->reduction);
     if (!(o->smoothing >= 0 && o->smoothing < 1))
         return heed_refuse(t, c, "smoothing %g is not in [0, 1)", o->smoothing);
     kernel_cross_entropy k = arguments(c);

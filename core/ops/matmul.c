@@ -97,7 +97,10 @@ static void matmul_accumulate(const heed_call *c, heed_tensor *y)
  * batch of products to be summed. */
 static heed_tensor *rows_of(heed_tape *t, heed_tensor *x)
 {
-    return x->ndim == 2 ? x : heed_reshape(t, x, HEED_SHAPE(-1, x->shape[x->ndim - 1]));
+    int64_t rows = 1;
+    for (int k = 0; k < x->ndim - 1; k++)
+        rows *= x->shape[k];
+    return x->ndim == 2 ? x : heed_reshape(t, x, HEED_SHAPE(rows, x->shape[x->ndim - 1]));
 }
 static void matmul_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
                        heed_tensor *gx[])
@@ -109,7 +112,7 @@ static void matmul_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_te
         gx[0] = heed_matmul(t, gy, bt);
     }
     if (heed_wants(c, 1)) {
-        bool fold = b->ndim == 2 && a->ndim > 2 && heed_size(a) > 0;
+        bool fold = b->ndim == 2 && a->ndim > 2;
         heed_tensor *rows = fold ? rows_of(t, a) : a;
         heed_tensor *grows = fold ? rows_of(t, gy) : gy;
         heed_tensor *at = heed_swap(t, rows, -1, -2);
@@ -129,6 +132,10 @@ static const heed_case matmul_cases[] = {
       .x = { { .shape = HEED_DIMS(2, 0) }, { .shape = HEED_DIMS(0, 2) } },
       .stated = true,
       .y = (const double[]){ 0, 0, 0, 0 } },
+    { .label = "no columns",
+      .x = { { .shape = HEED_DIMS(1, 1, 2) }, { .shape = HEED_DIMS(2, 0) } },
+      .stated = true,
+      .gx = { (const double[]){ 0, 0 } } },
     { .label = "no rows",
       .x = { { .shape = HEED_DIMS(0, 2) }, { .shape = HEED_DIMS(2, 2) } },
       .stated = true,

@@ -25,8 +25,11 @@ static bool norm_shape(heed_tape *t, const heed_call *c, heed_result *r)
     const heed_tensor *x = c->x[0];
     if (!heed__floats(t, c))
         return false;
+    double epsilon = ((const norm_attributes *)c->attributes)->epsilon;
     if (x->ndim < 1)
         return heed_refuse(t, c, "needs an axis to normalise over");
+    if (!(epsilon >= 0))
+        return heed_refuse(t, c, "epsilon %g is not 0 or more", epsilon);
     for (int i = 1; i < c->n; i++) {
         if (c->x[i] && (c->x[i]->ndim != 1 || c->x[i]->shape[0] != width_of(x)))
             return heed_refuse(t, c, "%s must have shape [%lld]", i == 1 ? "gamma" : "beta",

@@ -156,10 +156,12 @@ static void max_run(const heed_call *c, heed_tensor *y)
 static void max_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
                     heed_tensor *gx[])
 {
-    heed_tensor *is_max = heed_cast(t, heed_equal(t, c->x[0], unreduce(t, c, y)), gy->dtype);
-    heed_tensor *ties = heed__apply1(t, &heed_op_sum, is_max, c->attributes);
+    heed_tensor *zero = heed_cast(t, heed_full(t, HEED_SCALAR, 0), gy->dtype);
+    heed_tensor *is_max = heed_equal(t, c->x[0], unreduce(t, c, y));
+    heed_tensor *count = heed_cast(t, is_max, gy->dtype);
+    heed_tensor *ties = heed__apply1(t, &heed_op_sum, count, c->attributes);
     heed_tensor *share = heed_div(t, gy, ties);
-    gx[0] = heed_mul(t, is_max, unreduce(t, c, share));
+    gx[0] = heed_where(t, is_max, unreduce(t, c, share), zero);
 }
 HEED_DEFINE_OP(max) = { .name = "max",
                         .arity = 1,
@@ -267,6 +269,8 @@ static heed_tensor *over_axes(heed_tape *t, const heed_op *op, heed_tensor *x, i
     reduce_attributes a = { 0, keep };
     if (!t || heed_error(t))
         return NULL;
+    if (n < 0)
+        return heed_fail(t, "%s: a list of %d axes", op->name, n);
     if (n == 0)
         a.axes = (1u << HEED_MAX_NDIM) - 1;
     for (int i = 0; i < n && x; i++) {

@@ -12,7 +12,10 @@ static bool reshape_shape(heed_tape *t, const heed_call *c, heed_result *r)
     heed_shape to = *(const heed_shape *)c->attributes;
     int64_t known = 1, size = heed_size(x);
     int unknown = -1;
-    for (int k = 0; k < to.ndim && k < HEED_MAX_NDIM; k++) {
+    if (to.ndim < 0 || to.ndim > HEED_MAX_NDIM)
+        return heed_refuse(t, c, "a shape of %d axes is not one: at most %d", to.ndim,
+                           HEED_MAX_NDIM);
+    for (int k = 0; k < to.ndim; k++) {
         if (to.size[k] == -1 && unknown < 0)
             unknown = k;
         else if (to.size[k] < 0 || (to.size[k] > 0 && known > INT64_MAX / to.size[k]))
@@ -340,30 +343,35 @@ static bool contiguous_shape(heed_tape *t, const heed_call *c, heed_result *r)
     r->shape = heed_shape_of(c->x[0]);
     return true;
 }
-static void copy_bytes(const heed_tensor *x, heed_tensor *y, size_t width)
+/* y = x for any dtype and any strides; shapes are equal. */
+static void copy_elements(const heed_tensor *x, heed_tensor *y)
 {
+    if (y->dtype == HEED_F32 || y->dtype == HEED_F64) {
+        heed_tensor *operand = (heed_tensor *)(uintptr_t)x;
+        kernel_map map = heed__map_arguments(&(heed_call){ .n = 1, .x = &operand }, y);
+        heed__kernels(y->dtype)->map[KERNEL_MAP_copy](&map);
+        return;
+    }
     int64_t n = heed_size(y), index[HEED_MAX_NDIM] = { 0 };
+    int64_t width = (int64_t)heed_dtype_size(y->dtype);
     const char *from = x->data;
     char *to = y->data;
     for (int64_t i = 0; i < n; i++) {
-        memcpy(to + i * (int64_t)width, from, width);
+        memcpy(to, from, (size_t)width);
         for (int k = x->ndim - 1; k >= 0; k--) {
-            from += x->strides[k] * (int64_t)width;
+            from += x->strides[k] * width;
+            to += y->strides[k] * width;
             if (++index[k] < x->shape[k])
                 break;
-            from -= x->strides[k] * x->shape[k] * (int64_t)width;
+            from -= x->strides[k] * x->shape[k] * width;
+            to -= y->strides[k] * x->shape[k] * width;
             index[k] = 0;
         }
     }
 }
 static void contiguous_run(const heed_call *c, heed_tensor *y)
 {
-    if (y->dtype == HEED_F32 || y->dtype == HEED_F64) {
-        kernel_map map = heed__map_arguments(c, y);
-        heed__kernels(y->dtype)->map[KERNEL_MAP_copy](&map);
-    } else {
-        copy_bytes(c->x[0], y, heed_dtype_size(y->dtype));
-    }
+    copy_elements(c->x[0], y);
 }
 static const heed_case contiguous_cases[] = {
     { .label = "matrix", .x = { { .shape = HEED_DIMS(2, 3) } } },
@@ -394,12 +402,15 @@ static bool concatenate_shape(heed_tape *t, const heed_call *c, heed_result *r)
     const heed_tensor *first = c->x[0];
     int axis =
         heed_axis(t, c, ((const concatenate_attributes *)c->attributes)->axis, first->ndim);
-    if (axis < 0 || !heed__floats(t, c))
+    if (axis < 0)
         return false;
     r->dtype = first->dtype;
     r->shape = heed_shape_of(first);
     for (int i = 1; i < c->n; i++) {
         const heed_tensor *x = c->x[i];
+        if (x->dtype != first->dtype)
+            return heed_refuse(t, c, "dtypes %s and %s differ", heed_dtype_name(first->dtype),
+                               heed_dtype_name(x->dtype));
         bool fits = x->ndim == first->ndim;
         for (int k = 0; fits && k < x->ndim; k++)
             fits = k == axis || x->shape[k] == first->shape[k];
@@ -417,9 +428,7 @@ static void concatenate_run(const heed_call *c, heed_tensor *y)
     heed_tensor place = *y;
     for (int i = 0; i < c->n; i++) {
         place.shape[axis] = c->x[i]->shape[axis];
-        heed_call one = { .n = 1, .x = &c->x[i] };
-        kernel_map map = heed__map_arguments(&one, &place);
-        heed__kernels(y->dtype)->map[KERNEL_MAP_copy](&map);
+        copy_elements(c->x[i], &place);
         place.data = (char *)place.data +
                      place.shape[axis] * y->strides[axis] * (int64_t)heed_dtype_size(y->dtype);
     }
@@ -448,6 +457,17 @@ static const heed_case concatenate_cases[] = {
       .n = 2,
       .x = { { .shape = HEED_DIMS(1, 2) }, { .shape = HEED_DIMS(2, 2) } },
       .attributes = &(const concatenate_attributes){ 0 } },
+    { .label = "ids",
+      .n = 2,
+      .x = { { .dtype = HEED_I32,
+               .shape = HEED_DIMS(2, 1),
+               .values = (const double[]){ 1, 2 } },
+             { .dtype = HEED_I32,
+               .shape = HEED_DIMS(2, 1),
+               .values = (const double[]){ 3, 4 } } },
+      .attributes = &(const concatenate_attributes){ 1 },
+      .stated = true,
+      .y = (const double[]){ 1, 3, 2, 4 } },
     { .label = "an empty one",
       .n = 2,
       .x = { { .shape = HEED_DIMS(0), .constant = true }, { .shape = HEED_DIMS(2) } },
