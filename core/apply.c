@@ -249,6 +249,8 @@ heed_tensor *heed_apply(heed_tape *t, const heed_op *op, int n, heed_tensor *con
         heed_refuse(t, c, "the result's extents are negative, too many or overflow");
         return NULL;
     }
+    if (!op->run && op->compose)
+        return op->compose(t, c);
     heed_tensor *y = make_result(t, c, &r);
     if (!y)
         return NULL;

@@ -66,6 +66,9 @@ struct heed_op {
     const char *name;
     const char *formula; /* y = ... */
     const char *adjoint; /* gx = ..., or "none: why" */
+    /* Arithmetic of value + adjoint, "2 m n k + 4 m n k". NULL: a few operations for each
+     * element of operands and result, for a view none. */
+    const char *cost;
     int arity;           /* or HEED_VARIADIC */
     unsigned optional;   /* bit i: operand i may be NULL */
     unsigned integer;    /* bit i: operand i is ids or a mask: never differentiated */
@@ -76,7 +79,7 @@ struct heed_op {
     size_t attributes_size;
     /* Fills result and returns true, or returns heed_refuse(...). */
     bool (*shape)(heed_tape *t, const heed_call *c, heed_result *result);
-    /* Writes y. NULL for a view. */
+    /* Writes y. NULL for a view and for a composed op. */
     void (*run)(const heed_call *c, heed_tensor *y);
     /* Optional: y += f(x), into an existing y of the result's shape. */
     void (*accumulate)(const heed_call *c, heed_tensor *y);
@@ -85,7 +88,10 @@ struct heed_op {
     void (*vjp)(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
                 heed_tensor *gx[]);
     /* The same function in plain ops. A fused op has one: tests compare the two, and a sweep
-     * that is itself recorded differentiates through it, so second order works. */
+     * that is itself recorded differentiates through it, so second order works. An op with a
+     * composition and no run is a composed op: the shape rule checks the operands, and what
+     * the composition returns is the result; its parts are what is recorded, so it needs no
+     * vjp. Operands are contiguous here where .dense says so. */
     heed_tensor *(*compose)(heed_tape *t, const heed_call *c);
     const heed_case *cases;
     int case_count;

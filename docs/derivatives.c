@@ -33,7 +33,7 @@ static void say_uses(const heed_op *op)
 {
     const char *separator = "";
     if (!op->vjp) {
-        say("-");
+        say(op->compose ? "as its parts" : "-");
         return;
     }
     for (int i = 0; i < 31; i++) {
@@ -59,10 +59,10 @@ static void say_notes(const heed_op *op)
         separator = ", ";
     }
     if (op->compose) {
-        say("%sfused", separator);
+        say("%s%s", separator, op->run ? "fused" : "composed");
         separator = ", ";
     }
-    if (!op->run) {
+    if (!op->run && !op->compose) {
         say("%sa view", separator);
         separator = ", ";
     }
@@ -86,7 +86,11 @@ static void say_row(const heed_op *op)
     say_uses(op);
     say(" | ");
     say_notes(op);
-    say(" | %d + %d |\n", smooth, op->case_count - smooth);
+    say(" | %s | %d + %d |\n",
+        op->cost                   ? op->cost
+        : !op->run && !op->compose ? "none"
+                                   : "n",
+        smooth, op->case_count - smooth);
 }
 
 static bool is_of_an_adjoint(const heed_op *op)
@@ -98,7 +102,8 @@ static bool is_of_an_adjoint(const heed_op *op)
 static void say_table(bool adjoints)
 {
     const heed_op *op;
-    say("| op | value | adjoint | reads | notes | cases |\n|---|---|---|---|---|---|\n");
+    say("| op | value | adjoint | reads | notes | cost | cases |\n"
+        "|---|---|---|---|---|---|---|\n");
     for (int i = 0; (op = heed_op_at(i)) != NULL; i++) {
         if (is_of_an_adjoint(op) == adjoints)
             say_row(op);
@@ -133,6 +138,10 @@ static void say_page(void)
         "  which tests compare it with and which a recorded sweep differentiates instead; an "
         "op that\n"
         "  *adds in place* can write its result on top of a gradient that is there.\n"
+        "  A composed op is made of others and has their adjoints.\n"
+        "- **cost**: arithmetic of value + adjoint; n stands for a few operations for each "
+        "element of\n"
+        "  operands and result, none for a view.\n"
         "- **cases**: smooth ones, compared with differences at orders 1 and 2, plus ones "
         "whose result and\n"
         "  gradient are stated in closed form.\n\n",

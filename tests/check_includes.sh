@@ -42,7 +42,7 @@ is_allowed() {
         ;;
     core/ops/ops.h) # what the op files see
         case $include in
-        '"../op.h"' | '"../ops.def"' | '"../kernels/kernels.h"') true ;;
+        '"../op.h"' | '"../ops.def"' | '"../kernels/kernels.h"' | '"../kernels/portable.h"') true ;;
         *) false ;;
         esac
         ;;
@@ -58,8 +58,8 @@ is_allowed() {
         *) false ;;
         esac
         ;;
-    core/heed.h) false ;;
-    core/op.h | core/params.h) [ "$include" = '"heed.h"' ] ;;
+    core/heed.h) [ "$include" = '"operations.h"' ] ;;
+    core/operations.h | core/op.h | core/params.h) [ "$include" = '"heed.h"' ] ;;
     core/*) # no op file; the kernels only by their table
         case $include in
         '"kernels/kernels.h"' | '"kernels/philox.h"') true ;;

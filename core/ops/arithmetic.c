@@ -167,6 +167,38 @@ HEED_DEFINE_OP(minimum) = {
     .vjp = minimum_vjp
 };
 
+/* lerp.   y = a + w (b - a) */
+static heed_tensor *lerp_compose(heed_tape *t, const heed_call *c)
+{
+    heed_tensor *difference = heed_sub(t, c->x[1], c->x[0]);
+    heed_tensor *part = heed_mul(t, c->x[2], difference);
+    return heed_add(t, c->x[0], part);
+}
+static const heed_case lerp_cases[] = {
+    { .label = "same shape",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(2, 3) } } },
+    { .label = "one weight a row",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(3) },
+             { .shape = HEED_DIMS(2, 1) } } },
+    { .label = "ends",
+      .x = { { .shape = HEED_DIMS(2), .values = (const double[]){ 3, 3 } },
+             { .shape = HEED_DIMS(2), .values = (const double[]){ 5, 5 } },
+             { .shape = HEED_DIMS(2), .values = (const double[]){ 0, 1 } } },
+      .stated = true,
+      .y = (const double[]){ 3, 5 },
+      .gx = { (const double[]){ 1, 0 }, (const double[]){ 0, 1 }, (const double[]){ 2, 2 } } },
+};
+HEED_DEFINE_OP(lerp) = { .name = "lerp",
+                         .arity = 3,
+                         .shape = heed__shape_map,
+                         .compose = lerp_compose,
+                         .formula = "y = a + w (b - a)",
+                         .adjoint = "ga = gy (1 - w), gb = gy w, gw = gy (b - a)",
+                         HEED_CASES(lerp_cases) };
+
 /* ---- one operand ---- */
 
 static const heed_case any_cases[] = {
@@ -435,6 +467,11 @@ heed_tensor *heed_maximum(heed_tape *t, heed_tensor *a, heed_tensor *b)
 heed_tensor *heed_minimum(heed_tape *t, heed_tensor *a, heed_tensor *b)
 {
     return heed__apply2(t, &heed_op_minimum, a, b, NULL);
+}
+
+heed_tensor *heed_lerp(heed_tape *t, heed_tensor *a, heed_tensor *b, heed_tensor *weight)
+{
+    return heed__apply3(t, &heed_op_lerp, a, b, weight, NULL);
 }
 
 heed_tensor *heed_scale(heed_tape *t, heed_tensor *x, double factor)

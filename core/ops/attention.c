@@ -266,6 +266,7 @@ HEED_DEFINE_OP(attention) = {
     .formula = "O = P V, P = softmax(scale Q K^T) over the visible keys",
     .adjoint = "GV = P^T GO, dS = P (GO V^T - rowsum(GO O)), GQ = scale dS K, "
                "GK = scale dS^T Q",
+    .cost = "B H T S (2 D + 2 Dv) + B H T S (6 D + 4 Dv)",
     .uses = HEED_USES_X(0) | HEED_USES_X(1) | HEED_USES_X(2) | HEED_USES_X(3) | HEED_USES_Y,
     .vjp = attention_vjp,
     .compose = attention_compose,

@@ -9,6 +9,11 @@ const kernel_table *heed__kernels(heed_dtype dtype)
     return dtype == HEED_F64 ? heed__isa()->f64 : heed__isa()->f32;
 }
 
+const portable_table *heed__portable(heed_dtype dtype)
+{
+    return dtype == HEED_F64 ? &heed__portable_f64 : &heed__portable_f32;
+}
+
 static const heed_op *const table[] = {
 #define HEED_OP(name) &heed_op_##name,
 #include "../ops.def"
@@ -103,6 +108,31 @@ kernel_map heed__map_arguments(const heed_call *c, const heed_tensor *y)
     return map;
 }
 
+void heed__copy_elements(const heed_tensor *x, heed_tensor *y)
+{
+    if (y->dtype == HEED_F32 || y->dtype == HEED_F64) {
+        heed_tensor *operand = (heed_tensor *)(uintptr_t)x;
+        kernel_map map = heed__map_arguments(&(heed_call){ .n = 1, .x = &operand }, y);
+        heed__kernels(y->dtype)->map[KERNEL_MAP_copy](&map);
+        return;
+    }
+    int64_t n = heed_size(y), index[HEED_MAX_NDIM] = { 0 };
+    int64_t width = (int64_t)heed_dtype_size(y->dtype);
+    const char *from = x->data;
+    char *to = y->data;
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(to, from, (size_t)width);
+        for (int k = x->ndim - 1; k >= 0; k--) {
+            from += x->strides[k] * width;
+            to += y->strides[k] * width;
+            if (++index[k] < x->shape[k])
+                break;
+            from -= x->strides[k] * x->shape[k] * width;
+            to -= y->strides[k] * x->shape[k] * width;
+            index[k] = 0;
+        }
+    }
+}
 void heed__run_map(const heed_call *c, heed_tensor *y)
 {
     kernel_map map = heed__map_arguments(c, y);
@@ -112,6 +142,17 @@ void heed__run_map(const heed_call *c, heed_tensor *y)
         map.q = scalars->q;
     }
     heed__kernels(y->dtype)->map[c->op->kernel](&map);
+}
+
+kernel_lines heed__lines(const heed_tensor *x, int axis, heed_tensor *y)
+{
+    kernel_lines lines = { .outer = 1, .n = x->shape[axis], .inner = 1, .x = x->data };
+    for (int k = 0; k < axis; k++)
+        lines.outer *= x->shape[k];
+    for (int k = axis + 1; k < x->ndim; k++)
+        lines.inner *= x->shape[k];
+    lines.y = y ? y->data : NULL;
+    return lines;
 }
 
 kernel_reduce heed__reduce_arguments(const heed_tensor *x, unsigned reduced,

@@ -4,6 +4,7 @@
 #define HEED_OPS_H
 
 #include "../kernels/kernels.h"
+#include "../kernels/portable.h"
 #include "../op.h"
 
 #include <math.h>
@@ -13,8 +14,9 @@
 #include "../ops.def"
 #undef HEED_OP
 
-/* The kernels of a floating dtype. */
+/* The kernels of a floating dtype: of the instruction set in use, and the portable ones. */
 const kernel_table *heed__kernels(heed_dtype dtype);
+const portable_table *heed__portable(heed_dtype dtype);
 
 /* Shape rules. */
 /* broadcast of all operands */
@@ -32,6 +34,11 @@ typedef struct heed__scalars {
 void heed__run_map(const heed_call *c, heed_tensor *y);
 /* Operands broadcast over y's axes, as a kernel wants them. */
 kernel_map heed__map_arguments(const heed_call *c, const heed_tensor *y);
+/* y = x for any dtype and any strides; shapes are equal. */
+void heed__copy_elements(const heed_tensor *x, heed_tensor *y);
+
+/* A contiguous tensor's lines along an axis. */
+kernel_lines heed__lines(const heed_tensor *x, int axis, heed_tensor *y);
 
 /* True for f32 and f64; otherwise refuses the call by operand and dtype. */
 bool heed__floats(heed_tape *t, const heed_call *c);

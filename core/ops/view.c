@@ -343,35 +343,9 @@ static bool contiguous_shape(heed_tape *t, const heed_call *c, heed_result *r)
     r->shape = heed_shape_of(c->x[0]);
     return true;
 }
-/* y = x for any dtype and any strides; shapes are equal. */
-static void copy_elements(const heed_tensor *x, heed_tensor *y)
-{
-    if (y->dtype == HEED_F32 || y->dtype == HEED_F64) {
-        heed_tensor *operand = (heed_tensor *)(uintptr_t)x;
-        kernel_map map = heed__map_arguments(&(heed_call){ .n = 1, .x = &operand }, y);
-        heed__kernels(y->dtype)->map[KERNEL_MAP_copy](&map);
-        return;
-    }
-    int64_t n = heed_size(y), index[HEED_MAX_NDIM] = { 0 };
-    int64_t width = (int64_t)heed_dtype_size(y->dtype);
-    const char *from = x->data;
-    char *to = y->data;
-    for (int64_t i = 0; i < n; i++) {
-        memcpy(to, from, (size_t)width);
-        for (int k = x->ndim - 1; k >= 0; k--) {
-            from += x->strides[k] * width;
-            to += y->strides[k] * width;
-            if (++index[k] < x->shape[k])
-                break;
-            from -= x->strides[k] * x->shape[k] * width;
-            to -= y->strides[k] * x->shape[k] * width;
-            index[k] = 0;
-        }
-    }
-}
 static void contiguous_run(const heed_call *c, heed_tensor *y)
 {
-    copy_elements(c->x[0], y);
+    heed__copy_elements(c->x[0], y);
 }
 static const heed_case contiguous_cases[] = {
     { .label = "matrix", .x = { { .shape = HEED_DIMS(2, 3) } } },
@@ -428,7 +402,7 @@ static void concatenate_run(const heed_call *c, heed_tensor *y)
     heed_tensor place = *y;
     for (int i = 0; i < c->n; i++) {
         place.shape[axis] = c->x[i]->shape[axis];
-        copy_elements(c->x[i], &place);
+        heed__copy_elements(c->x[i], &place);
         place.data = (char *)place.data +
                      place.shape[axis] * y->strides[axis] * (int64_t)heed_dtype_size(y->dtype);
     }
