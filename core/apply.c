@@ -121,7 +121,7 @@ static bool compute(heed_tape *t, heed_call *c, heed_tensor *y, size_t scratch, 
     if (scratch)
         heed__arena_give_back(&t->arena, c->scratch, size_class);
     c->scratch = NULL;
-    return true;
+    return !t->sanitizing || heed__sanitize(t, c, y);
 }
 
 bool heed__run_into(heed_tape *t, heed_tensor *deferred, heed_tensor *destination,
@@ -281,6 +281,7 @@ heed_tensor *heed_apply(heed_tape *t, const heed_op *op, int n, heed_tensor *con
     if (differentiable) {
         y->flags |= TENSOR_DIFFERENTIABLE;
         record->previous = t->last;
+        record->number = t->last ? t->last->number + 1 : 0;
         t->last = record;
     } else {
         y->record = NULL;

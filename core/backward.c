@@ -48,8 +48,10 @@ static bool add_into(heed_tape *t, heed_tensor *destination, heed_tensor *g, boo
         return heed__run_into(t, g, destination, accumulate);
     heed_tensor *x[2] = { g, destination };
     const heed_op *op = accumulate ? &heed_op_add : &heed_op_contiguous;
-    op->run(&(heed_call){ .op = op, .n = accumulate ? 2 : 1, .x = x }, destination);
-    return true;
+    heed_call call = { .op = op, .n = accumulate ? 2 : 1, .x = x };
+    op->run(&call, destination);
+    call.n = 1; /* the destination is no operand any more */
+    return !t->sanitizing || heed__sanitize(t, &call, destination);
 }
 
 static bool into_parameter(sweep *s, heed_tensor *x, heed_tensor *g)
@@ -166,7 +168,9 @@ static bool apply_rule(sweep *s, heed__record *r, heed_tensor *gy)
 
     bool ok = true;
     heed__scope *scope = t->scope;
+    const heed_call *outer = t->rule;
     t->scope = r->scope;
+    t->rule = c;
     if (s->recorded && c->op->compose) {
         ok = differentiate_composed(s, r, gy, gx);
     } else {
@@ -184,6 +188,7 @@ static bool apply_rule(sweep *s, heed__record *r, heed_tensor *gy)
         t->temporaries = NULL;
         drop_temporaries(t, made);
     }
+    t->rule = outer;
     if (!t->failed)
         t->scope = scope;
     return ok && !t->failed;

@@ -39,7 +39,8 @@ typedef struct heed__record {
     heed_call call;
     heed_tensor *y;
     heed__scope *scope;
-    int saved; /* number of by-products */
+    int saved;      /* number of by-products */
+    int64_t number; /* its place in the record: 0, 1, ... */
     bool consumed;
 } heed__record;
 
@@ -58,9 +59,10 @@ typedef struct heed__use {
 struct heed_tape {
     arena arena;
     heed_dtype dtype;
-    bool recording, training;
+    bool recording, training, sanitizing;
     bool failed;
     bool deferring;             /* inside a rule of an unrecorded sweep */
+    const heed_call *rule;      /* the call whose rule is at work in a sweep, or NULL */
     heed__record *last;         /* newest record */
     heed__storage *temporaries; /* storages made by the rule at work */
     heed__scope root, *scope;
@@ -92,6 +94,10 @@ void heed__hold(heed_tensor *x);
 void heed__let_go(heed_tape *t, heed_tensor *x);
 void heed__storage_let_go(heed_tape *t, heed__storage *storage);
 bool heed__readable(heed_tape *t, const heed_tensor *x, const char *who);
+
+/* sanitize.c */
+/* Fails t and returns false when y, which c has just written, holds NaN or a new infinity. */
+bool heed__sanitize(heed_tape *t, const heed_call *c, const heed_tensor *y);
 
 /* tensor.c */
 bool heed__shape_size(const heed_shape *shape, int64_t *size); /* false: overflow or negative */

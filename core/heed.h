@@ -140,6 +140,12 @@ HEED_API bool heed_set_training(heed_tape *t, bool on);
 HEED_API bool heed_recording(const heed_tape *t);
 HEED_API bool heed_training(const heed_tape *t);
 
+/* The numerical sanitizer (off at first; returns the former setting). On, the first op whose
+ * result holds NaN, or an infinity that none of its operands holds, fails the tape with a
+ * sentence that names the scope, the op, the operands' shapes and the index; so does a gradient
+ * in a sweep. One more pass over every result; off, it costs nothing. */
+HEED_API bool heed_set_sanitizing(heed_tape *t, bool on);
+
 /* Names the module at work, for messages and random streams: heed_scope opens, heed_scope_end
  * closes. */
 HEED_API void heed_scope(heed_tape *t, const char *name);
@@ -194,6 +200,13 @@ HEED_API heed_memory heed_tape_memory(const heed_tape *t);
 HEED_API int heed_threads(void);
 HEED_API void heed_set_threads(int n);
 HEED_API const char *heed_instruction_set(void);
+
+/* The record as it stands, before a sweep consumes it: what heed_backward will walk through.
+ * heed_tape_print: a line an op, oldest first, "%7 = matmul(%6 [2,3], q.weight [3,4]) -> f32
+ * [2,4]  decoder.0.attention". heed_tape_write_dot: the same as a Graphviz graph, with a box for
+ * each scope. False when the file could not be written. */
+HEED_API bool heed_tape_print(const heed_tape *t, FILE *file);
+HEED_API bool heed_tape_write_dot(const heed_tape *t, FILE *file);
 
 /* ---- data in and out ---- */
 

@@ -15,6 +15,7 @@ static void start_step(heed_tape *t)
     t->last = NULL;
     t->temporaries = NULL;
     t->deferring = false;
+    t->rule = NULL;
     t->watches = NULL;
     t->uses = NULL;
     t->use_table = NULL;
