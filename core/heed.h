@@ -277,6 +277,10 @@ typedef struct heed_check_options {
     double step; /* of the 4-point differences, times max(1, |x|); default 3e-3 */
     uint64_t seed;
     int64_t full_limit; /* more scalars than this: random directions instead (default 256) */
+    /* heed_check and heed_check_directional: called with every number compared, its name
+     * ("q.weight[3,1]"), and how much of the tolerance its error takes. */
+    void (*each)(void *user, const char *where, double analytic, double numeric, double excess);
+    void *user;
 } heed_check_options;
 
 typedef struct heed_report {
@@ -295,6 +299,34 @@ HEED_API heed_report heed_check(heed_tensor *(*f)(heed_tape *t, heed_tensor *con
                                                   void *user),
                                 void *user, heed_params *ps, int n, const heed_input inputs[],
                                 const heed_check_options *options);
+/* The same along random directions of signs in each tensor, four of them, whatever its size:
+ * for models with many parameters. */
+HEED_API heed_report heed_check_directional(
+    heed_tensor *(*f)(heed_tape *t, heed_tensor *const x[], void *user), void *user,
+    heed_params *ps, int n, const heed_input inputs[], const heed_check_options *options);
+/* The Taylor test: |f(x + h u) - f(x) - h <g, u>| must fall as h^2, which a wrong gradient does
+ * not let it, whatever its size: no tolerance is involved. In each tensor and in all together;
+ * the report's `analytic` is the least order found, which passes from 1.9 up. */
+HEED_API heed_report heed_check_taylor(
+    heed_tensor *(*f)(heed_tape *t, heed_tensor *const x[], void *user), void *user,
+    heed_params *ps, int n, const heed_input inputs[], const heed_check_options *options);
+
+/* May this output element depend on that input element? (their indices, an axis each) */
+typedef bool heed_may_depend(const int64_t *output, const int64_t *input, void *user);
+typedef struct heed_leak_options {
+    int input; /* which of the inputs the question is about */
+    heed_may_depend *may_depend;
+    void *user;
+    bool finite_only; /* leave out the proof by NaN */
+    uint64_t seed;
+} heed_leak_options;
+/* Proves that f's result (f64, any shape) does not depend on what it may not: the gradient there
+ * is exactly 0, and the result keeps its bits when those inputs change, and when they are NaN.
+ * For causality, padding, masks. Inputs of ids and masks change to other ids and the opposite. */
+HEED_API heed_report heed_leak_check(heed_tensor *(*f)(heed_tape *t, heed_tensor *const x[],
+                                                       void *user),
+                                     void *user, heed_params *ps, int n,
+                                     const heed_input inputs[], heed_leak_options options);
 /* Runs every case of an op record through every variant: see op.h. */
 HEED_API heed_report heed_check_op(const heed_op *op, const heed_check_options *options);
 HEED_API void heed_report_print(const heed_report *report, FILE *file);

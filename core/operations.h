@@ -450,7 +450,7 @@ typedef struct heed_attention_options {
  * as Dao et al. 2022). q [B, H, T, D], k [B, Hk, S, D], v [B, Hk, S, Dv] -> [B, H, T, Dv]; Hk
  * divides H. mask: bool, broadcastable to [B, H, T, S], true where a query MAY attend, or NULL.
  * A query that may see no key gives 0 and gradient 0; NaN or infinity in keys and values it may
- * not see never reaches it. */
+ * not see never reaches it (in the composed form: if no other query may see them either). */
 HEED_API heed_tensor *heed_attention(heed_tape *t, heed_tensor *q, heed_tensor *k,
                                      heed_tensor *v, heed_tensor *mask,
                                      const heed_attention_options *options);
