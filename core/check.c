@@ -16,6 +16,7 @@ static void compare(check_subject *s, const check_block *b, int64_t index, const
     char name[112];
     double tolerance = slack * (s->o.absolute + s->o.relative * fabs(numeric));
     bool worst = heed__check_compare(r, analytic, numeric, tolerance);
+    heed__check_error(r, analytic, numeric);
     if (!worst && !s->o.each)
         return;
     if (index >= 0)

@@ -169,6 +169,14 @@ bool heed__check_compare(heed_report *r, double analytic, double numeric, double
     return true;
 }
 
+void heed__check_error(heed_report *r, double analytic, double numeric)
+{
+    double error = fabs(analytic - numeric), size = fabs(numeric);
+    r->absolute = fmax(r->absolute, error);
+    if (size >= 1e-3)
+        r->relative = fmax(r->relative, error / size);
+}
+
 void heed__check_fail(heed_report *r, const char *format, ...)
 {
     va_list list;

@@ -289,6 +289,9 @@ typedef struct heed_report {
     double analytic;   /* the worst one: by the tape, */
     double numeric;    /* by differences, */
     double excess;     /* |a - n| / tolerance there, <= 1 when passed */
+    /* The largest |a - n| of a gradient against differences, and the largest |a - n| / |n| where
+     * |n| is at least 0.001. */
+    double absolute, relative;
     char where[160];   /* and which: "x[1][2,0]", "q.weight[3,1]" */
     char message[320]; /* why it failed, or empty */
 } heed_report;

@@ -37,6 +37,8 @@ void heed__check_name(const char *name, const heed_shape *shape, int64_t index, 
 /* Notes one comparison; true when it is the worst so far, and the caller then names it in
  * r->where. NaN agrees with nothing. */
 bool heed__check_compare(heed_report *r, double analytic, double numeric, double tolerance);
+/* Notes an error against differences in the report's `absolute` and `relative`. */
+void heed__check_error(heed_report *r, double analytic, double numeric);
 /* Notes a failure that is no comparison; the first one stands. */
 void heed__check_fail(heed_report *r, const char *format, ...) HEED_PRINTF(2, 3);
 

@@ -1,6 +1,8 @@
 /* The parser and the help of options.h. Knows libc only. */
 #include "options.h"
 
+#include "nearest.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -31,57 +33,6 @@ complain(const complaint *to, const char *format, ...)
     vsnprintf(to->error + used, to->size - (size_t)used, format, arguments);
     va_end(arguments);
     return false;
-}
-
-/* ---- the nearest name ---- */
-
-#define LONGEST_NAME 48
-
-static int least_of(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-/* How many letters must be put in, taken out, changed or swapped with a neighbour to make a
- * into b. */
-static int distance(const char *a, const char *b)
-{
-    int row[3][LONGEST_NAME + 1];
-    int a_size = (int)strlen(a), b_size = (int)strlen(b);
-    for (int j = 0; j <= b_size; j++)
-        row[0][j] = j;
-    for (int i = 1; i <= a_size; i++) {
-        int *before = row[(i + 1) % 3], *last = row[(i + 2) % 3], *now = row[i % 3];
-        now[0] = i;
-        for (int j = 1; j <= b_size; j++) {
-            now[j] = last[j - 1] + (a[i - 1] != b[j - 1]);
-            now[j] = least_of(now[j], 1 + least_of(last[j], now[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                now[j] = least_of(now[j], before[j - 2] + 1);
-        }
-    }
-    return row[a_size % 3][b_size];
-}
-
-/* The option a misspelt name most likely means, or NULL. */
-static const option *nearest(const option *table, size_t table_size, const char *name)
-{
-    const option *best = NULL;
-    size_t length = strlen(name);
-    int allowed = 1 + (int)(length < 12 ? length : 12) / 3;
-    if (length < 2 || length > LONGEST_NAME)
-        return NULL;
-    for (size_t i = 0; i < table_size; i++) {
-        if (table[i].kind == OPTION_HEADING || strlen(table[i].name) > LONGEST_NAME)
-            continue;
-        int apart =
-            strncmp(table[i].name, name, length) == 0 ? 1 : distance(name, table[i].name);
-        if (apart < allowed + (best == NULL)) {
-            best = &table[i];
-            allowed = apart;
-        }
-    }
-    return best;
 }
 
 /* ---- values ---- */
@@ -201,12 +152,18 @@ static options_result pass(option *table, size_t table_size, int count, char *co
         if (off)
             o = find(table, table_size, name + 3, length - 3);
         if (!o || (off && o->kind != OPTION_FLAG)) {
-            char given[LONGEST_NAME + 2];
+            char given[NEAREST_LONGEST + 2];
             snprintf(given, sizeof given, "%.*s", length < INT_MAX ? (int)length : INT_MAX,
                      name);
-            const option *near = nearest(table, table_size, given);
-            complain(to, "unknown option --%s%s%s%s", given, near ? "; did you mean --" : "",
-                     near ? near->name : "", near ? "?" : "");
+            nearest_name near;
+            nearest_begin(&near, given);
+            for (size_t k = 0; k < table_size; k++) {
+                if (table[k].kind != OPTION_HEADING)
+                    nearest_offer(&near, table[k].name);
+            }
+            complain(to, "unknown option --%s%s%s%s", given,
+                     near.best ? "; did you mean --" : "", near.best ? near.best : "",
+                     near.best ? "?" : "");
             return OPTIONS_BAD;
         }
         if (o->kind == OPTION_FLAG && value) {

@@ -1,0 +1,286 @@
+/* The modules (modules.h): each is made small, given inputs, and its result turned into one
+ * number that every element of it enters with a weight of its own. */
+#include "modules.h"
+
+#include <heed/nn.h>
+
+#include <math.h>
+#include <stddef.h>
+
+enum { B = 2, T = 3, S = 4, C = 4, H = 2, V = 5, WIDE = 8 };
+
+/* sum_i w_i y_i with fixed, different weights, and half its square so that no second derivative
+ * is 0 for being linear. */
+static heed_tensor *number_of(heed_tape *t, heed_tensor *y)
+{
+    heed_tensor *flat = heed_reshape(t, y, HEED_SHAPE(-1));
+    if (!flat)
+        return NULL;
+    heed_tensor *place = heed_cast(t, heed_arange(t, 0, (int32_t)flat->shape[0]), flat->dtype);
+    heed_tensor *weights = heed_cos(t, place);
+    heed_tensor *sum = heed_sum(t, heed_mul(t, flat, weights));
+    heed_tensor *half_square = heed_scale(t, heed_square(t, sum), 0.5);
+    return heed_add(t, sum, half_square);
+}
+
+/* Norms within a model bend sharply where the variance of what they are given happens to be
+ * small. Parameters of the size of 1, not the small ones that training starts from, more than a
+ * few channels, and shorter steps keep the error of the differences away. */
+static heed_check_options finer(const heed_check_options *o)
+{
+    heed_check_options options = *o;
+    options.step = options.step > 0 ? options.step : 5e-4;
+    options.full_limit = options.full_limit > 0 ? options.full_limit : 1000;
+    return options;
+}
+
+static void spread(heed_params *ps)
+{
+    heed_random r = { .seed = 8 };
+    for (int i = 0; i < heed_params_count(ps); i++) {
+        heed_parameter *p = heed_params_at(ps, i);
+        for (int64_t k = 0; k < p->size; k++)
+            ((double *)p->data)[k] += 2 * heed_random_uniform(&r) - 1;
+    }
+}
+
+static heed_report ended(heed_params *ps, heed_report report)
+{
+    heed_params_free(ps);
+    return report;
+}
+
+static const heed_input input_btc = { .shape = HEED_DIMS(B, T, C) };
+static const heed_input input_bsc = { .shape = HEED_DIMS(B, S, C) };
+static const heed_input input_wide = { .shape = HEED_DIMS(B, T, WIDE) };
+static const heed_input input_ids = { .dtype = HEED_I32, .shape = HEED_DIMS(B, T), .high = V };
+
+/* ---- linear, embedding, norms, feed-forward ---- */
+
+static heed_tensor *linear_of(heed_tape *t, heed_tensor *const x[], void *m)
+{
+    return number_of(t, heed_linear_forward(t, m, x[0]));
+}
+
+static heed_report check_linear(const module *m, const heed_check_options *o)
+{
+    heed_linear_module linear;
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_random r = { .seed = 1 };
+    heed_linear_init(&linear, ps, "linear", C, 3,
+                     (heed_linear_options){ .bias = m->variant != 0, .random = &r });
+    return ended(ps, heed_check(linear_of, &linear, ps, 1, &input_btc, o));
+}
+
+static heed_tensor *embedding_of(heed_tape *t, heed_tensor *const x[], void *m)
+{
+    return number_of(t, heed_embedding_forward(t, m, x[0]));
+}
+
+/* The same table reads the ids and gives the logits. */
+static heed_tensor *tied_of(heed_tape *t, heed_tensor *const x[], void *m)
+{
+    heed_tensor *rows = heed_embedding_forward(t, m, x[0]);
+    heed_tensor *logits = heed_embedding_logits(t, m, heed_tanh(t, rows));
+    return heed_cross_entropy(t, logits, x[0], NULL);
+}
+
+static heed_report check_embedding(const module *m, const heed_check_options *o)
+{
+    heed_embedding_module table;
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_random r = { .seed = 2 };
+    heed_embedding_init(&table, ps, "tokens", V, C, 0.5, &r);
+    return ended(ps,
+                 heed_check(m->variant ? tied_of : embedding_of, &table, ps, 1, &input_ids, o));
+}
+
+static heed_tensor *norm_of(heed_tape *t, heed_tensor *const x[], void *m)
+{
+    return number_of(t, heed_norm_forward(t, m, x[0]));
+}
+
+static heed_report check_norm(const module *m, const heed_check_options *o)
+{
+    static const heed_norm_options options[] = { { .kind = HEED_LAYERNORM, .bias = true },
+                                                 { .kind = HEED_LAYERNORM },
+                                                 { .kind = HEED_RMSNORM } };
+    heed_norm_module norm;
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_norm_init(&norm, ps, "norm", C, options[m->variant]);
+    return ended(ps, heed_check(norm_of, &norm, ps, 1, &input_btc, o));
+}
+
+static heed_tensor *feedforward_of(heed_tape *t, heed_tensor *const x[], void *m)
+{
+    return number_of(t, heed_feedforward_forward(t, m, x[0]));
+}
+
+static heed_report check_feedforward(const module *m, const heed_check_options *o)
+{
+    heed_feedforward f;
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_random r = { .seed = 3 };
+    heed_feedforward_init(&f, ps, "feedforward", C,
+                          (heed_feedforward_options){ .hidden = 5,
+                                                      .activation = (heed_activation)m->variant,
+                                                      .bias = true,
+                                                      .random = &r });
+    /* Far from the kink of relu, on either side of it: |x W1^T| is below 4. */
+    for (int64_t k = 0; m->variant == HEED_RELU && k < f.up.bias->size; k++)
+        ((double *)f.up.bias->data)[k] = k % 2 ? 4 : -4;
+    return ended(ps, heed_check(feedforward_of, &f, ps, 1, &input_btc, o));
+}
+
+/* ---- attention ---- */
+
+enum { CAUSAL = 1, COMPOSED = 2, DROPOUT = 4, PADDED = 8 };
+
+typedef struct attention_subject {
+    heed_self_attention attention;
+    int variant;
+} attention_subject;
+
+static heed_tensor *self_attention_of(heed_tape *t, heed_tensor *const x[], void *user)
+{
+    static const int32_t lengths[B] = { T, T - 1 };
+    const attention_subject *s = user;
+    heed_tensor *mask = s->variant & PADDED ? heed_padding_mask(t, B, T, lengths) : NULL;
+    bool training = heed_set_training(t, (s->variant & DROPOUT) != 0);
+    heed_tensor *y = heed_self_attention_forward(t, &s->attention, x[0], mask, NULL);
+    heed_set_training(t, training);
+    return number_of(t, y);
+}
+
+static heed_report check_self_attention(const module *m, const heed_check_options *o)
+{
+    attention_subject s = { .variant = m->variant };
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_random r = { .seed = 4 };
+    heed_self_attention_options options = { .heads = H, .bias = true, .random = &r };
+    options.causality = m->variant & CAUSAL ? HEED_CAUSAL_TOP_LEFT : HEED_NOT_CAUSAL;
+    options.composed = (m->variant & COMPOSED) != 0;
+    options.attention_dropout = m->variant & DROPOUT ? 0.3 : 0;
+    heed_self_attention_init(&s.attention, ps, "attention", C, options);
+    return ended(ps, heed_check(self_attention_of, &s, ps, 1, &input_btc, o));
+}
+
+/* Cross-attention as a user writes it: three projections, heads, and the op. */
+typedef struct cross_subject {
+    heed_linear_module q, k, v, output;
+    int key_heads;
+    bool composed;
+} cross_subject;
+
+static heed_tensor *cross_attention_of(heed_tape *t, heed_tensor *const x[], void *user)
+{
+    const cross_subject *s = user;
+    heed_tensor *q = heed_split_heads(t, heed_linear_forward(t, &s->q, x[0]), H);
+    heed_tensor *k = heed_split_heads(t, heed_linear_forward(t, &s->k, x[1]), s->key_heads);
+    heed_tensor *v = heed_split_heads(t, heed_linear_forward(t, &s->v, x[1]), s->key_heads);
+    heed_attention_options o = { .composed = s->composed };
+    heed_tensor *read = heed_join_heads(t, heed_attention(t, q, k, v, NULL, &o));
+    return number_of(t, heed_linear_forward(t, &s->output, read));
+}
+
+static heed_report check_cross_attention(const module *m, const heed_check_options *o)
+{
+    cross_subject s = { .key_heads = m->variant & 1 ? 1 : H, .composed = m->variant & 2 };
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_random r = { .seed = 5 };
+    heed_linear_options options = { .random = &r };
+    int64_t shared = C / H * s.key_heads;
+    heed_linear_init(&s.q, ps, "q", C, C, options);
+    heed_linear_init(&s.k, ps, "k", C, shared, options);
+    heed_linear_init(&s.v, ps, "v", C, shared, options);
+    heed_linear_init(&s.output, ps, "output", C, C, options);
+    return ended(ps, heed_check(cross_attention_of, &s, ps, 2,
+                                (const heed_input[]){ input_btc, input_bsc }, o));
+}
+
+/* ---- blocks and whole models ---- */
+
+static heed_tensor *block_of(heed_tape *t, heed_tensor *const x[], void *m)
+{
+    return number_of(t, heed_block_forward(t, m, x[0], NULL, NULL));
+}
+
+static heed_report check_block(const module *m, const heed_check_options *o)
+{
+    heed_block block;
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_random r = { .seed = 6 };
+    heed_block_options options = {
+        .place = (heed_norm_place)m->variant,
+        .norm = { .bias = true },
+        .attention = { .heads = H, .causality = HEED_CAUSAL_TOP_LEFT, .random = &r },
+        .feedforward = { .hidden = 5, .random = &r }
+    };
+    heed_block_init(&block, ps, "block", WIDE, options);
+    spread(ps);
+    heed_check_options fine = finer(o);
+    return ended(ps, heed_check(block_of, &block, ps, 1, &input_wide, &fine));
+}
+
+static heed_tensor *gpt_of(heed_tape *t, heed_tensor *const x[], void *m)
+{
+    return heed_gpt_loss(t, m, x[0], x[1]);
+}
+
+static heed_report check_gpt(const module *m, const heed_check_options *o)
+{
+    static heed_gpt gpt; /* too large for the stack of a thread */
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_random r = { .seed = 7 };
+    heed_gpt_options options = {
+        .vocabulary = V, .context = T, .width = WIDE, .layers = 2, .heads = H, .random = &r
+    };
+    options.bias = m->variant == 0;
+    options.sinusoidal = m->variant == 1;
+    options.norm = m->variant == 1 ? HEED_RMSNORM : HEED_LAYERNORM;
+    heed_gpt_init(&gpt, ps, options);
+    spread(ps);
+    heed_check_options fine = finer(o);
+    return ended(ps, heed_check(gpt_of, &gpt, ps, 2,
+                                (const heed_input[]){ input_ids, input_ids }, &fine));
+}
+
+static const module modules[] = {
+    { "linear-module", "x W^T + b", check_linear, 1 },
+    { "linear-no-bias", "x W^T", check_linear, 0 },
+    { "embedding-module", "rows of a table", check_embedding, 0 },
+    { "embedding-tied", "one table in and out, cross-entropy", check_embedding, 1 },
+    { "layernorm-module", "with gamma and beta", check_norm, 0 },
+    { "layernorm-no-bias", "with gamma", check_norm, 1 },
+    { "rmsnorm-module", "with gamma", check_norm, 2 },
+    { "feedforward-gelu", "two linears, gelu", check_feedforward, HEED_GELU },
+    { "feedforward-gelu-tanh", "two linears, gelu's tanh form", check_feedforward,
+      HEED_GELU_TANH },
+    { "feedforward-relu", "two linears, relu", check_feedforward, HEED_RELU },
+    { "feedforward-silu", "two linears, silu", check_feedforward, HEED_SILU },
+    { "feedforward-tanh", "two linears, tanh", check_feedforward, HEED_TANH },
+    { "feedforward-sigmoid", "two linears, sigmoid", check_feedforward, HEED_SIGMOID },
+    { "self-attention", "multi-head, fused", check_self_attention, 0 },
+    { "self-attention-causal", "multi-head, causal, fused", check_self_attention, CAUSAL },
+    { "self-attention-padded", "multi-head, a padding mask, fused", check_self_attention,
+      PADDED },
+    { "self-attention-masked", "causal and padded, fused", check_self_attention,
+      CAUSAL | PADDED },
+    { "self-attention-composed", "causal and padded, of plain ops", check_self_attention,
+      CAUSAL | PADDED | COMPOSED },
+    { "self-attention-dropout", "causal, dropout on the weights", check_self_attention,
+      CAUSAL | DROPOUT },
+    { "cross-attention", "projections, heads and the op", check_cross_attention, 0 },
+    { "cross-attention-shared", "all query heads share one key head", check_cross_attention,
+      1 },
+    { "cross-attention-composed", "the same of plain ops", check_cross_attention, 3 },
+    { "block-pre-norm", "x + F(norm(x)), causal", check_block, HEED_PRE_NORM },
+    { "block-post-norm", "norm(x + F(x)), causal", check_block, HEED_POST_NORM },
+    { "gpt", "two layers, tied embeddings, cross-entropy", check_gpt, 0 },
+    { "gpt-sinusoidal", "fixed positions, rmsnorm", check_gpt, 1 },
+};
+
+const module *module_at(int i)
+{
+    return i >= 0 && i < (int)(sizeof modules / sizeof modules[0]) ? &modules[i] : NULL;
+}
