@@ -251,7 +251,7 @@ static heed_tensor *rmsnorm_compose(heed_tape *t, const heed_call *c)
 }
 static const heed_case rmsnorm_cases[] = {
     { .label = "gamma",
-      .x = { { .shape = HEED_DIMS(2, 4) }, { .shape = HEED_DIMS(4) } },
+      .x = { { .shape = HEED_DIMS(2, 4), .gap = 0.3 }, { .shape = HEED_DIMS(4) } },
       EPSILON(1e-5) },
     { .label = "none", .x = { { .shape = HEED_DIMS(2, 2, 3) } }, .absent = 2, EPSILON(0.1) },
     { .label = "zeros",

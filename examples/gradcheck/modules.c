@@ -29,7 +29,7 @@ static heed_tensor *number_of(heed_tape *t, heed_tensor *y)
 static heed_check_options finer(const heed_check_options *o)
 {
     heed_check_options options = *o;
-    options.step = options.step > 0 ? options.step : 5e-4;
+    options.step = options.step > 0 ? options.step : 2e-4;
     options.full_limit = options.full_limit > 0 ? options.full_limit : 1000;
     return options;
 }
