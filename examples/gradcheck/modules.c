@@ -17,7 +17,7 @@ static heed_tensor *number_of(heed_tape *t, heed_tensor *y)
     if (!flat)
         return NULL;
     heed_tensor *place = heed_cast(t, heed_arange(t, 0, (int32_t)flat->shape[0]), flat->dtype);
-    heed_tensor *weights = heed_cos(t, place);
+    heed_tensor *weights = heed_scale(t, heed_cos(t, place), 1 / sqrt((double)flat->shape[0]));
     heed_tensor *sum = heed_sum(t, heed_mul(t, flat, weights));
     heed_tensor *half_square = heed_scale(t, heed_square(t, sum), 0.5);
     return heed_add(t, sum, half_square);
