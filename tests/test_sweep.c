@@ -90,6 +90,22 @@ START_TEST(accumulation)
 }
 END_TEST
 
+/* add's rule gives both operands the same tensor as gradient. What a gets from elsewhere, later in
+ * the sweep, must not be added into it: b has not read its own yet. */
+START_TEST(gradients_that_share_memory)
+{
+    heed_tensor *x = heed_watch(t, heed_constant(t, HEED_SHAPE(2), (const double[]){ 1, 2 }));
+    heed_tensor *w = heed_constant(t, HEED_SHAPE(2), (const double[]){ 3, 5 });
+    heed_tensor *b = heed_scale(t, x, 10), *a = heed_scale(t, x, 7);
+    heed_tensor *product = heed_mul(t, a, w);
+    heed_tensor *both = heed_mul(t, heed_add(t, a, b), w);
+    heed_tensor *loss = heed_sum(t, heed_add(t, product, both));
+    ck_assert_msg(heed_backward(t, loss), "%s", heed_error(t));
+    for (int i = 0; i < 2; i++)
+        ck_assert_double_eq(heed_at(heed_gradient(t, x), i), (7 + 7 + 10) * (i ? 5.0 : 3.0));
+}
+END_TEST
+
 /* Of two sets on one tape each gets its own gradients; one given to heed_backward_into takes
  * its set's only. */
 START_TEST(two_sets)
@@ -319,6 +335,7 @@ int main(void)
     tcase_add_test(tests, consumed_records);
     tcase_add_test(tests, loss_is_a_parameter);
     tcase_add_test(tests, accumulation);
+    tcase_add_test(tests, gradients_that_share_memory);
     tcase_add_test(tests, two_sets);
     tcase_add_test(tests, shadow_comes_first);
     tcase_add_test(tests, impossible_memory);
