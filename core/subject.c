@@ -154,9 +154,10 @@ static heed_tensor *evaluate_scalar(check_subject *s, bool recording)
     return NULL;
 }
 
+/* Recorded, though nobody sweeps: the function may call heed_grad itself. */
 bool heed__subject_value(check_subject *s, double *v)
 {
-    heed_tensor *y = evaluate_scalar(s, false);
+    heed_tensor *y = evaluate_scalar(s, true);
     if (!y)
         return false;
     *v = heed_item(s->t, y);
