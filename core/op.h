@@ -95,11 +95,17 @@ struct heed_op {
     heed_tensor *(*compose)(heed_tape *t, const heed_call *c);
     const heed_case *cases;
     int case_count;
+    /* What the shape rule must refuse, with the label in its sentence: shapes that do not fit,
+     * ids out of range, unsound attributes. */
+    const heed_case *refusals;
+    int refusal_count;
     int kernel; /* which elementwise kernel; for the library's own */
 };
 
 #define HEED_DEFINE_OP(name) const heed_op heed_op_##name
 #define HEED_CASES(list)     .cases = list, .case_count = (int)(sizeof(list) / sizeof((list)[0]))
+#define HEED_REFUSES(list) \
+    .refusals = list, .refusal_count = (int)(sizeof(list) / sizeof((list)[0]))
 
 /* Applies op to x: checks operands, runs the shape rule, allocates, runs, records. NULL on a
  * failed tape. */

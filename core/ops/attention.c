@@ -254,6 +254,36 @@ static const heed_case attention_cases[] = {
       .y = (const double[]){ 0 },
       .gx = { (const double[]){ 0, 0 } } },
 };
+#define QKV(h, s, d, dv)                                                    \
+    { .shape = HEED_DIMS(1, 2, 3, 4) }, { .shape = HEED_DIMS(1, h, s, d) }, \
+    {                                                                       \
+        .shape = HEED_DIMS(1, h, 5, dv)                                     \
+    }
+static const heed_case attention_refusals[] = {
+    { .label = "the 3 heads of k and v do not divide the 2 of q",
+      .x = { QKV(3, 5, 4, 2) },
+      .absent = 8,
+      SCALED(1, HEED_NOT_CAUSAL) },
+    { .label = "k must have q's width and v's length",
+      .x = { QKV(2, 5, 3, 2) },
+      .absent = 8,
+      SCALED(1, HEED_NOT_CAUSAL) },
+    { .label = "k must have q's width and v's length",
+      .x = { QKV(2, 6, 4, 2) },
+      .absent = 8,
+      SCALED(1, HEED_NOT_CAUSAL) },
+    { .label = "the mask does not broadcast to [1,2,3,5]",
+      .x = { QKV(2, 5, 4, 2), { .dtype = HEED_BOOL, .shape = HEED_DIMS(3, 4) } },
+      SCALED(1, HEED_NOT_CAUSAL) },
+    { .label = "the mask does not broadcast to [1,2,3,5]",
+      .x = { QKV(2, 5, 4, 2), { .dtype = HEED_BOOL, .shape = HEED_DIMS(3, 1, 1, 5) } },
+      SCALED(1, HEED_NOT_CAUSAL) },
+    { .label = "scale 0 is not positive",
+      .x = { QKV(2, 5, 4, 2) },
+      .absent = 8,
+      SCALED(0, HEED_NOT_CAUSAL) },
+    { .label = "there is no causality 7", .x = { QKV(2, 5, 4, 2) }, .absent = 8, SCALED(1, 7) },
+};
 HEED_DEFINE_OP(attention) = {
     .name = "attention",
     .arity = 4,
@@ -270,6 +300,7 @@ HEED_DEFINE_OP(attention) = {
     .uses = HEED_USES_X(0) | HEED_USES_X(1) | HEED_USES_X(2) | HEED_USES_X(3) | HEED_USES_Y,
     .vjp = attention_vjp,
     .compose = attention_compose,
+    HEED_REFUSES(attention_refusals),
     HEED_CASES(attention_cases)
 };
 

@@ -141,6 +141,14 @@ static const heed_case matmul_cases[] = {
       .stated = true,
       .gx = { NULL, (const double[]){ 0, 0, 0, 0 } } },
 };
+static const heed_case matmul_refusals[] = {
+    { .label = "inner extents 3 and 2 differ",
+      .x = { { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(2, 3) } } },
+    { .label = "batch extents 2 and 3 at axis -3 do not broadcast",
+      .x = { { .shape = HEED_DIMS(2, 2, 3) }, { .shape = HEED_DIMS(3, 3, 2) } } },
+    { .label = "two axes or more",
+      .x = { { .shape = HEED_DIMS(3) }, { .shape = HEED_DIMS(3, 2) } } },
+};
 HEED_DEFINE_OP(matmul) = { .name = "matmul",
                            .arity = 2,
                            .shape = matmul_shape,
@@ -151,6 +159,7 @@ HEED_DEFINE_OP(matmul) = { .name = "matmul",
                            .cost = "2 m n k + 4 m n k for each of the batch",
                            .uses = HEED_USES_X(0) | HEED_USES_X(1),
                            .vjp = matmul_vjp,
+                           HEED_REFUSES(matmul_refusals),
                            HEED_CASES(matmul_cases) };
 
 /* linear.   Y = X W^T + b;   GX = GY W,  GW = GY^T X,  gb = column sums of GY */
@@ -251,6 +260,18 @@ static const heed_case linear_cases[] = {
       .stated = true,
       .gx = { NULL, (const double[]){ 0, 0, 0, 0 }, (const double[]){ 0, 0 } } },
 };
+static const heed_case linear_refusals[] = {
+    { .label = "x has width 3 but the weight takes 2",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(4, 2) },
+             { .shape = HEED_DIMS(4) } } },
+    { .label = "the bias must have shape [4]",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .shape = HEED_DIMS(4, 3) },
+             { .shape = HEED_DIMS(3) } } },
+    { .label = "needs x [..., in] and weight [out, in]",
+      .x = { { .shape = { 0 } }, { .shape = HEED_DIMS(4, 3) }, { .shape = HEED_DIMS(4) } } },
+};
 HEED_DEFINE_OP(linear) = { .name = "linear",
                            .arity = 3,
                            .optional = 4,
@@ -263,6 +284,7 @@ HEED_DEFINE_OP(linear) = { .name = "linear",
                            .uses = HEED_USES_X(0) | HEED_USES_X(1),
                            .vjp = linear_vjp,
                            .compose = linear_compose,
+                           HEED_REFUSES(linear_refusals),
                            HEED_CASES(linear_cases) };
 
 /* ---- the calls ---- */

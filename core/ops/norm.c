@@ -160,6 +160,21 @@ static const heed_case layernorm_cases[] = {
       .stated = true,
       .gx = { NULL, (const double[]){ 0, 0 }, (const double[]){ 0, 0 } } },
 };
+static const heed_case norm_refusals[] = {
+    { .label = "gamma must have shape [4]",
+      .x = { { .shape = HEED_DIMS(2, 4) }, { .shape = HEED_DIMS(3) } },
+      .absent = 4,
+      EPSILON(1e-5) },
+    { .label = "gamma must have shape [1]",
+      .x = { { .shape = HEED_DIMS(4, 1) }, { .shape = HEED_DIMS(4) } },
+      .absent = 4,
+      EPSILON(1e-5) },
+    { .label = "epsilon -1 is not 0 or more",
+      .x = { { .shape = HEED_DIMS(2, 4) } },
+      .absent = 6,
+      EPSILON(-1) },
+    { .label = "needs an axis", .x = { { .shape = { 0 } } }, .absent = 6, EPSILON(1e-5) },
+};
 HEED_DEFINE_OP(layernorm) = {
     .name = "layernorm",
     .arity = 3,
@@ -174,6 +189,7 @@ HEED_DEFINE_OP(layernorm) = {
     .uses = HEED_USES_X(0) | HEED_USES_X(1),
     .vjp = layernorm_vjp,
     .compose = layernorm_compose,
+    HEED_REFUSES(norm_refusals),
     HEED_CASES(layernorm_cases)
 };
 
