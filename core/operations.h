@@ -125,16 +125,17 @@ HEED_API heed_tensor *heed_max_axes(heed_tape *t, heed_tensor *x, int n, const i
 HEED_API heed_tensor *heed_min_axes(heed_tape *t, heed_tensor *x, int n, const int *axes,
                                     bool keep);
 /* sum (x - mean)^2 / (count - correction): correction 1 is the sample variance, 0 that of a
- * population. NaN where count <= correction, as in PyTorch. */
+ * population. NaN where count <= correction (PyTorch: infinity if the sum is not 0). */
 HEED_API heed_tensor *heed_variance_axes(heed_tape *t, heed_tensor *x, int n, const int *axes,
                                          bool keep, double correction);
-/* its square root; gradient 0 where the deviation is 0 */
+/* its square root; gradient 0 where the deviation is 0, as in PyTorch */
 HEED_API heed_tensor *heed_deviation_axes(heed_tape *t, heed_tensor *x, int n, const int *axes,
                                           bool keep, double correction);
-/* ln sum e^x, without overflow; -inf where all are */
+/* ln sum e^x, without overflow; -inf where all are, with gradient 0 (PyTorch: NaN) */
 HEED_API heed_tensor *heed_logsumexp_axes(heed_tape *t, heed_tensor *x, int n, const int *axes,
                                           bool keep);
-/* (sum |x|^p)^(1/p), p > 0 or INFINITY (max |x|); gradient 0 at the origin */
+/* (sum |x|^p)^(1/p), p > 0 or INFINITY (max |x|, ties share the gradient evenly), without
+ * overflow; gradient 0 at the origin, and by each element that is 0 */
 HEED_API heed_tensor *heed_norm_axes(heed_tape *t, heed_tensor *x, double p, int n,
                                      const int *axes, bool keep);
 /* Of bools. Over nothing: any gives false, all gives true. */
@@ -241,8 +242,9 @@ HEED_API heed_tensor *heed_linear(heed_tape *t, heed_tensor *x, heed_tensor *wei
 /* a_i b_j of two 1-d tensors */
 HEED_API heed_tensor *heed_outer(heed_tape *t, heed_tensor *a, heed_tensor *b);
 /* numpy.einsum: "bhtd,bhsd->bhts". Letters a-z and A-Z; a repeated letter within one operand is
- * its diagonal; "..." stands for broadcast axes; without "->" the letters that occur once, in
- * alphabetical order. */
+ * its diagonal; "..." stands for broadcast axes, and an extent of 1 broadcasts under a letter,
+ * too; without "->" the result has the broadcast axes and the letters that occur once, in
+ * alphabetical order, capitals first. Contracted from left to right by matrix products. */
 HEED_API heed_tensor *heed_einsum(heed_tape *t, const char *equation, int n,
                                   heed_tensor *const x[]);
 /* Of the last two axes: 0 above (below) the diagonal j - i = offset. */

@@ -599,7 +599,8 @@ END_TEST
 /* --- Reductions
  * ----------------------------------------------------------------------------------- */
 
-static void check_reduction(const kernel_isa *isa, bool f64, bool max, int kept, int reduced,
+/* sign: 1 the maximum, -1 the minimum, 0 the sum. */
+static void check_reduction(const kernel_isa *isa, bool f64, int sign, int kept, int reduced,
                             const int64_t *shape, bool positive, bool with_nan)
 {
     int ndim = kept + reduced;
@@ -612,22 +613,23 @@ static void check_reduction(const kernel_isa *isa, bool f64, bool max, int kept,
         set(element(&x, ndim, shape, random_below(total)), 0, f64, NAN);
     wide *expected = room((size_t)(results + 1) * sizeof(wide)),
          *size = room((size_t)(results + 1) * sizeof(wide));
-    bool accumulate = !max && random_below(2);
-    double scale = max || random_below(2) ? 1 : 0.25;
+    bool accumulate = !sign && random_below(2);
+    double scale = sign || random_below(2) ? 1 : 0.25;
     for (int64_t i = 0; i < results; i++) {
-        expected[i] = max ? -(wide)INFINITY : 0;
+        expected[i] = sign ? -sign * (wide)INFINITY : 0;
         size[i] = 0;
         wide before = accumulate ? (wide)get(element(&y, kept, shape, i), 0, f64) : 0;
         for (int64_t j = 0; j < total / results; j++) {
             wide term = (wide)get(element(&x, ndim, shape, i * (total / results) + j), 0, f64);
-            if (max)
-                expected[i] = term > expected[i] || isnan(term) ? term : expected[i];
+            if (sign)
+                expected[i] =
+                    sign * term > sign * expected[i] || isnan(term) ? term : expected[i];
             else
                 expected[i] += term;
             size[i] += fabsl(term);
         }
-        expected[i] = max ? expected[i] : before + (wide)scale * expected[i];
-        size[i] = max ? 0 : size[i] * (wide)scale + fabsl(before);
+        expected[i] = sign ? expected[i] : before + (wide)scale * expected[i];
+        size[i] = sign ? 0 : size[i] * (wide)scale + fabsl(before);
     }
     kernel_reduce r = { .kept_ndim = kept,
                         .reduced_ndim = reduced,
@@ -645,14 +647,16 @@ static void check_reduction(const kernel_isa *isa, bool f64, bool max, int kept,
     for (int threads = 1; threads <= 3; threads++) {
         heed__set_threads(threads);
         memcpy(y.memory, before, (size_t)y.count * y.size);
-        (max ? table->max : table->sum)(&r);
+        (sign > 0 ? table->max : sign < 0 ? table->min : table->sum)(&r);
         if (threads == 1)
             memcpy(single, y.memory, (size_t)y.count * y.size);
         ck_assert(memcmp(single, y.memory, (size_t)y.count * y.size) == 0);
     }
     for (int64_t i = 0; i < results; i++)
-        check_near(max ? "max" : "sum", isa, f64, get(element(&y, kept, shape, i), 0, f64),
-                   expected[i], size[i], 8);
+        check_near(sign > 0   ? "max"
+                   : sign < 0 ? "min"
+                              : "sum",
+                   isa, f64, get(element(&y, kept, shape, i), 0, f64), expected[i], size[i], 8);
     free(before);
     free(single);
     free(r.scratch);
@@ -671,14 +675,16 @@ START_TEST(reductions)
     for (int round = 0; round < 150; round++) {
         int64_t shape[KERNEL_MAX_NDIM];
         int ndim = random_shape(shape, 4), kept = ndim > 0 ? (int)random_below(ndim + 1) : 0;
-        check_reduction(isa, f64, round % 2, kept, ndim - kept, shape, false, round % 7 == 1);
+        check_reduction(isa, f64, round % 3 - 1, kept, ndim - kept, shape, false,
+                        round % 7 == 2);
     }
     static const int64_t large[][3] = { { 1, 300007, 1 },  { 100, 9001, 1 }, { 513, 769, 1 },
                                         { 70, 9000, 1 },   { 3, 5000, 7 },   { 40000, 3, 5 },
                                         { 16, 1, 100003 }, { 100, 0, 3 },    { 0, 4, 5 } };
     for (size_t i = 0; i < sizeof large / sizeof *large; i++)
         for (int round = 0; round < 4; round++)
-            check_reduction(isa, f64, round == 3, 1, 2, large[i], true, false);
+            check_reduction(isa, f64, round < 2 ? 0 : 5 - 2 * round, 1, 2, large[i], true,
+                            false);
 }
 END_TEST
 

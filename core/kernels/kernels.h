@@ -230,6 +230,7 @@ typedef struct kernel_table {
     size_t (*reduce_scratch)(const kernel_reduce *);
     void (*sum)(const kernel_reduce *);
     void (*max)(const kernel_reduce *); /* NaN wins; over nothing -inf */
+    void (*min)(const kernel_reduce *); /* NaN wins; over nothing inf */
     void (*softmax)(
         const kernel_rows *); /* y = softmax(x) per row; a row of -inf only gives NaN */
     void (*softmax_grad)(const kernel_rows *);     /* x holds y:  gx = y (gy - <gy, y>) */

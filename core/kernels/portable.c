@@ -1,6 +1,5 @@
 /* The portable kernels: each text once for f32 and once for f64. */
-#include "portable.h"
-#include "parallel.h"
+#include "units.h"
 
 #include <math.h>
 #include <string.h>

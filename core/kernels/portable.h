@@ -4,9 +4,7 @@
 #ifndef HEED_PORTABLE_H
 #define HEED_PORTABLE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "kernels.h"
 
 /* The lines along one axis of a contiguous array [outer, n, inner]: outer inner lines of n
  * elements, `inner` apart. */
@@ -14,13 +12,26 @@ typedef struct kernel_lines {
     int64_t outer, n, inner;
     const void *x;
     void *y;
+    const void *a;  /* of a recurrence: its factors, */
+    bool backwards; /* and whether it starts at the end */
 } kernel_lines;
 
+/* Sums and products are carried in double. */
 typedef struct portable_table {
-    void (*cumsum)(
-        const kernel_lines *); /* y_i = x_0 + ... + x_i; sums are carried in double */
+    void (*cumsum)(const kernel_lines *);  /* y_i = x_0 + ... + x_i */
+    void (*cumprod)(const kernel_lines *); /* y_i = x_0 ... x_i */
+    /* y_i = x_i + a_i y_(i-1), or backwards y_i = x_i + a_(i+1) y_(i+1); a_0 is not used */
+    void (*recurrence)(const kernel_lines *);
+    void (*prod)(const kernel_reduce *); /* scale and accumulate are ignored */
+    /* i32 y [outer, inner]: the first place of the largest (smallest); NaN is both */
+    void (*argmax)(const kernel_lines *);
+    void (*argmin)(const kernel_lines *);
 } portable_table;
 
 extern const portable_table heed__portable_f32, heed__portable_f64;
+
+/* Of bools, as bools. Over nothing: any gives false, all true. */
+void heed__any(const kernel_reduce *r);
+void heed__all(const kernel_reduce *r);
 
 #endif

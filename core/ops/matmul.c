@@ -287,6 +287,40 @@ HEED_DEFINE_OP(linear) = { .name = "linear",
                            HEED_REFUSES(linear_refusals),
                            HEED_CASES(linear_cases) };
 
+/* outer.   Y = a b^T: the product of a column and a row */
+static bool outer_shape(heed_tape *t, const heed_call *c, heed_result *r)
+{
+    const heed_tensor *a = c->x[0], *b = c->x[1];
+    if (!heed__floats(t, c))
+        return false;
+    if (a->ndim != 1 || b->ndim != 1)
+        return heed_refuse(t, c, "both operands need one axis");
+    r->dtype = a->dtype;
+    r->shape = HEED_SHAPE(a->shape[0], b->shape[0]);
+    return true;
+}
+static heed_tensor *outer_compose(heed_tape *t, const heed_call *c)
+{
+    heed_tensor *column = heed_reshape(t, c->x[0], HEED_SHAPE(c->x[0]->shape[0], 1));
+    heed_tensor *row = heed_reshape(t, c->x[1], HEED_SHAPE(1, c->x[1]->shape[0]));
+    return heed_matmul(t, column, row);
+}
+static const heed_case outer_cases[] = {
+    { .label = "vectors", .x = { { .shape = HEED_DIMS(2) }, { .shape = HEED_DIMS(3) } } },
+    { .label = "with itself", .x = { { .shape = HEED_DIMS(3) }, { .shape = HEED_DIMS(3) } } },
+    { .label = "empty",
+      .x = { { .shape = HEED_DIMS(0) }, { .shape = HEED_DIMS(2) } },
+      .stated = true,
+      .gx = { NULL, (const double[]){ 0, 0 } } },
+};
+HEED_DEFINE_OP(outer) = { .name = "outer",
+                          .arity = 2,
+                          .shape = outer_shape,
+                          .compose = outer_compose,
+                          .formula = "y_ij = a_i b_j",
+                          .adjoint = "ga_i = sum_j gy_ij b_j, gb_j = sum_i gy_ij a_i",
+                          HEED_CASES(outer_cases) };
+
 /* ---- the calls ---- */
 
 heed_tensor *heed_matmul(heed_tape *t, heed_tensor *a, heed_tensor *b)
@@ -315,4 +349,9 @@ heed_tensor *heed_matmul(heed_tape *t, heed_tensor *a, heed_tensor *b)
 heed_tensor *heed_linear(heed_tape *t, heed_tensor *x, heed_tensor *weight, heed_tensor *bias)
 {
     return heed__apply3(t, &heed_op_linear, x, weight, bias, NULL);
+}
+
+heed_tensor *heed_outer(heed_tape *t, heed_tensor *a, heed_tensor *b)
+{
+    return heed__apply2(t, &heed_op_outer, a, b, NULL);
 }
