@@ -133,6 +133,17 @@ bool heed__matches(const char *pattern, const char *text)
     return !*pattern;
 }
 
+int64_t heed__read_count(const char *text)
+{
+    int64_t count = 0;
+    for (const char *c = text; *c; c++) {
+        if (*c < '0' || *c > '9' || count > (INT64_MAX - 9) / 10)
+            return -1;
+        count = 10 * count + (*c - '0');
+    }
+    return *text ? count : -1;
+}
+
 int32_t heed__utf8_decode(const void *bytes, size_t size, size_t *length)
 {
     const unsigned char *b = bytes;

@@ -1,4 +1,4 @@
-/* Optimizers, clipping and schedules. They know parameters and gradients, no module and no
+/* Optimizers, clipping, schedules and averages of weights. They know parameters and gradients, no module and no
  * tape.
  *
  *     heed_optimizer *o = heed_adamw_new(ps, (heed_adam_options){ .lr = 1e-3, .decay = 0.1 });
@@ -130,6 +130,31 @@ typedef struct heed_schedule {
     int64_t width; /* noam */
 } heed_schedule;
 HEED_API double heed_schedule_rate(const heed_schedule *schedule, int64_t step);
+
+/* ---- the moving average of a set's weights ---- */
+
+typedef struct heed_average heed_average;
+typedef struct heed_average_options {
+    double decay; /* in [0, 1): 0.999, say */
+    bool warmup;  /* decay min(decay, (1 + n)/(10 + n)) at update n = 0, 1, ... */
+} heed_average_options;
+/* Begins as the set is. NULL: out of memory or an unsound decay, which heed_params_error(ps)
+ * names. */
+HEED_API heed_average *heed_average_new(heed_params *ps, heed_average_options options);
+HEED_API void heed_average_free(heed_average *a); /* before or after its set */
+/* average += (1 - decay)(w - average), frozen parameters too; buffers are copied. To be called
+ * after each step of the optimizer. */
+HEED_API bool heed_average_update(heed_average *a);
+/* The averages: a set of the same names, to be shadowed (heed_shadow), saved or copied. */
+HEED_API heed_params *heed_average_params(heed_average *a);
+/* Exchanges the values of the set and the averages; a second time brings them back. In between
+ * an update is refused, and the optimizer must not step. */
+HEED_API bool heed_average_swap(heed_average *a);
+HEED_API int64_t heed_average_updates(const heed_average *a);
+/* The averages and the count of updates under "prefix..." names: bit-exact resume. */
+HEED_API bool heed_average_store(heed_average *a, heed_archive *archive, const char *prefix);
+HEED_API bool heed_average_restore(heed_average *a, heed_archive *archive, const char *prefix);
+HEED_API const char *heed_average_error(const heed_average *a);
 
 #ifdef __cplusplus
 }

@@ -72,18 +72,6 @@ bool heed_optimizer_store(heed_optimizer *o, heed_archive *archive, const char *
     return good;
 }
 
-/* A plain number from 0 up, or -1. */
-static int64_t read_steps(const char *text)
-{
-    int64_t steps = 0;
-    for (const char *c = text; *c; c++) {
-        if (*c < '0' || *c > '9' || steps > (INT64_MAX - 9) / 10)
-            return -1;
-        steps = 10 * steps + (*c - '0');
-    }
-    return *text ? steps : -1;
-}
-
 /* What a restore builds while nothing of the optimizer has changed yet. */
 typedef struct restoring {
     heed_optimizer *o;
@@ -108,7 +96,7 @@ static bool restore_steps(restoring *r, const char *kind, const char *name, int6
     if (!key)
         return heed__optimizer_refuse(r->o, "restore: out of memory");
     const char *note = heed_archive_note_of(r->archive, key);
-    *steps = note ? read_steps(note) : otherwise;
+    *steps = note ? heed__read_count(note) : otherwise;
     return *steps >= 0 ||
            restore_fails(r, note ? "no count of steps in note" : "there is no note", key);
 }

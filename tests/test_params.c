@@ -2,8 +2,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include <heed/params.h>
 
-#include "text.h"
 #include "scratch.h"
+#include "text.h"
 
 static heed_params *new_set(heed_dtype dtype, const heed_allocator *allocator)
 {
