@@ -729,6 +729,17 @@ START_TEST(out_of_memory)
     }
     ck_assert(heed_optimizer_step(o, g));
     ck_assert_double_eq(*(double *)p->data, -2.5);
+    for (int n = 1; n <= 2; n++) { /* the list of groups, then the pattern's copy */
+        c.refuse_at = n;
+        ck_assert_int_eq(heed_optimizer_set_group(o, "w", 0, 0), -1);
+        assert_error(heed_optimizer_error(o), "sgd: out of memory");
+        c.refuse_at = 0;
+    }
+    ck_assert(heed_optimizer_step(o, g)); /* at the rate of old: v is 1.5 / 2 */
+    ck_assert_double_eq(*(double *)p->data, -3.25);
+    ck_assert_int_eq(heed_optimizer_set_group(o, "w", 0, 0), 1);
+    ck_assert(heed_optimizer_step(o, g));
+    ck_assert_double_eq(*(double *)p->data, -3.25);
     heed_optimizer_free(o);
     heed_params_free(ps);
     ck_assert_int_eq(c.held, 0);
