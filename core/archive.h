@@ -1,5 +1,5 @@
-/* The insides of heed_archive, for archive.c, which keeps arrays and notes, and params_file.c and
- * params_partial.c, which move whole sets of parameters in and out of one. */
+/* The insides of heed_archive, for archive.c, which keeps arrays and notes, and params_file.c
+ * and params_partial.c, which move whole sets of parameters in and out of one. */
 #ifndef HEED_ARCHIVE_H
 #define HEED_ARCHIVE_H
 

@@ -60,8 +60,8 @@ HEED_API int64_t heed_params_size(const heed_params *ps); /* scalars, buffers no
 /* scalars neither frozen nor buffers */
 HEED_API int64_t heed_params_trainable(const heed_params *ps);
 /* Freezes or thaws every parameter whose whole name matches the pattern, in which * stands for
- * any characters, none and dots included, and ? for one: "blocks.*", "*.bias", "blocks.?.norm_*".
- * Returns how many. */
+ * any characters, none and dots included, and ? for one: "blocks.*", "*.bias",
+ * "blocks.?.norm_*". Returns how many. */
 HEED_API int heed_params_freeze(heed_params *ps, const char *pattern, bool frozen);
 /* Row-major values in the set's dtype; false and an error when there is no such name or the
  * count is off. */
@@ -131,8 +131,8 @@ typedef struct heed_load_report {
     size_t text_bytes, line_bytes;
 } heed_load_report;
 /* Reads from path what fits, by name, and leaves the rest of the set as it is. False, with no
- * value changed, when the file is broken or memory is short; the set's error says which. report:
- * NULL, or to be freed. */
+ * value changed, when the file is broken or memory is short; the set's error says which.
+ * report: NULL, or to be freed. */
 HEED_API bool heed_params_load_partial(heed_params *ps, const char *path,
                                        heed_load_report *report);
 /* Everything that was not simply loaded, a line each, and the totals. */

@@ -1,5 +1,5 @@
-/* A file into a set of parameters that it need not match: what fits is copied, and a report says
- * what became of everything else. The report is whole before the first number is copied. */
+/* A file into a set of parameters that it need not match: what fits is copied, and a report
+ * says what became of everything else. The report is whole before a number is copied. */
 #include "archive.h"
 #include "set.h"
 

@@ -1,4 +1,4 @@
-/* Batches of a data set: the order of examples in an epoch, and padded tensors of some of them. */
+/* Batches of a data set: the order of examples in an epoch, and tensors of some of them. */
 #include "training.h"
 
 #include "../core/memory.h"
@@ -113,7 +113,7 @@ static bool sound(int fields, const heed_field *field, int64_t count,
 
 /* ---- life ---- */
 
-/* Room for n things of a size in a block that is yet to be allocated: *at is where they begin. */
+/* Room for n things of a size in a block yet to be allocated: *at is where they begin. */
 static bool plan(size_t *bytes, size_t *at, int64_t n, size_t size)
 {
     size_t more;
@@ -239,7 +239,7 @@ static void sort_piece(heed_batches *b, int64_t *order, int64_t n)
         order[i] = b->keys[i].example;
 }
 
-/* What does not fill a batch is dropped before sorting: sorted, it would always be the longest. */
+/* What does not fill a batch is dropped before sorting: then, it would be the longest ones. */
 static void order_epoch(heed_batches *b)
 {
     heed_random r = { .seed = b->options.seed, .stream = (uint64_t)b->epoch };

@@ -3,7 +3,8 @@
  *
  *     heed_batches *b = heed_batches_new(2, fields, count, options, error, sizeof error);
  *     while (heed_batches_next(b)) {
- *         heed_tensor *source = heed_batch_values(t, b, 0), *target = heed_batch_values(t, b, 1);
+ *         heed_tensor *source = heed_batch_values(t, b, 0);
+ *         heed_tensor *target = heed_batch_values(t, b, 1);
  *         ... forward, heed_backward, step ...
  *         heed_tape_reset(t);
  *     }
@@ -20,8 +21,8 @@ extern "C" {
 
 /* ---- batches ---- */
 
-/* One column of a data set, borrowed until the batches are freed: sequences of ids, or rows of one
- * shape. */
+/* One column of a data set, borrowed until the batches are freed: sequences of ids, or rows of
+ * one shape. */
 typedef struct heed_field {
     const void *data; /* the examples one after another */
     const int64_t
@@ -44,8 +45,8 @@ typedef struct heed_batches_options {
     const heed_allocator *allocator;
 } heed_batches_options;
 
-/* The order of an epoch is a function of seed and epoch alone, so that two integers are a position
- * in the whole training. */
+/* The order of an epoch is a function of seed and epoch alone, so that two integers are a
+ * position in the whole training. */
 typedef struct heed_batches heed_batches;
 /* NULL, and one sentence in error, for data or options that are unsound, or no memory. */
 HEED_API heed_batches *heed_batches_new(int fields, const heed_field *field, int64_t count,
@@ -83,8 +84,8 @@ typedef struct heed_stopping {
     double best;
     int64_t best_step;
 } heed_stopping;
-/* A metric at a step; true when it is time to stop. best_step == step says that it is the best so
- * far. NaN never improves. */
+/* A metric at a step; true when it is time to stop. best_step == step says that it is the best
+ * so far. NaN never improves. */
 HEED_API bool heed_stop(heed_stopping *s, int64_t step, double metric);
 
 /* ---- statistics ---- */

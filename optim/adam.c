@@ -59,8 +59,8 @@ static double nadam_mean(double beta1, double decline, double step)
     return beta1 * (1 - 0.5 * pow(0.96, step * decline));
 }
 
-/* p_t, made anew from 1 each time so that a resumed run has its bits. It ends where 1 - p_t is 1
- * to the last bit. */
+/* p_t, made anew from 1 each time so that a resumed run has its bits. It ends where 1 - p_t is
+ * 1 to the last bit. */
 static double nadam_product(double beta1, double decline, int64_t step)
 {
     double product = 1;

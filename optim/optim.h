@@ -1,5 +1,5 @@
-/* Optimizers, clipping, schedules and averages of weights. They know parameters and gradients, no module and no
- * tape.
+/* Optimizers, clipping, schedules and averages of weights. They know parameters and gradients,
+ * no module and no tape.
  *
  *     heed_optimizer *o = heed_adamw_new(ps, (heed_adam_options){ .lr = 1e-3, .decay = 0.1 });
  *     ... heed_backward(t, loss) ...
@@ -75,8 +75,8 @@ HEED_API heed_optimizer *heed_adam_new(heed_params *ps, heed_adam_options option
 HEED_API heed_optimizer *heed_adamw_new(heed_params *ps, heed_adam_options options);
 /* Dozat 2016, as PyTorch computes it: Adam with Nesterov's look ahead. */
 HEED_API heed_optimizer *heed_nadam_new(heed_params *ps, heed_nadam_options options);
-/* v = alpha v + (1 - alpha) g^2;  w -= lr g / (sqrt(v) + epsilon): Tieleman, Hinton 2012; centered
- * (Graves 2013) with v - m^2, never below 0, under the root, m the mean of g. */
+/* v = alpha v + (1 - alpha) g^2;  w -= lr g / (sqrt(v) + epsilon): Tieleman, Hinton 2012;
+ * centered (Graves 2013) with v - m^2, never below 0, under the root, m the mean of g. */
 HEED_API heed_optimizer *heed_rmsprop_new(heed_params *ps, heed_rmsprop_options options);
 /* v += g^2;  w -= lr g / (sqrt(v) + epsilon): Duchi, Hazan, Singer 2011. */
 HEED_API heed_optimizer *heed_adagrad_new(heed_params *ps, heed_adagrad_options options);
@@ -87,11 +87,11 @@ HEED_API void heed_optimizer_free(heed_optimizer *o);
 HEED_API double heed_optimizer_rate(const heed_optimizer *o);
 HEED_API void heed_optimizer_set_rate(heed_optimizer *o, double lr);
 /* Parameters whose whole name matches the pattern (heed_params_freeze says how) go at lr times
- * rate and decay at decay times decay's factor, both at least 0; 1 changes nothing and 0 is none.
- * Of several patterns that match, the last one given wins; parameters added later are matched
- * too. Groups are settings, as lr is: a file does not hold them, so give them again before or
- * after a restore. How many match now; -1, and heed_optimizer_error, for an unsound factor or no
- * memory. */
+ * rate and decay at decay times decay's factor, both at least 0; 1 changes nothing and 0 is
+ * none. Of several patterns that match, the last one given wins; parameters added later are
+ * matched too. Groups are settings, as lr is: a file does not hold them, so give them again
+ * before or after a restore. How many match now; -1, and heed_optimizer_error, for an unsound
+ * factor or no memory. */
 HEED_API int heed_optimizer_set_group(heed_optimizer *o, const char *pattern, double rate,
                                       double decay);
 HEED_API int64_t heed_optimizer_steps(const heed_optimizer *o); /* taken so far */

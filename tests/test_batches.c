@@ -193,8 +193,9 @@ START_TEST(resuming)
 }
 END_TEST
 
-/* Buckets leave less padding, batches still come in mixed order, and with everything in one bucket
- * each batch is the next longer lengths. What drop_last leaves out is not always the longest. */
+/* Buckets leave less padding, batches still come in mixed order, and with everything in one
+ * bucket each batch is the next longer lengths. What drop_last leaves out is not always the
+ * longest. */
 START_TEST(buckets)
 {
     enum { MANY = 4000 };

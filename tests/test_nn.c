@@ -174,10 +174,10 @@ START_TEST(sizes_refused)
 }
 END_TEST
 
-/* Mean and variance of the initialisers, within four standard errors of the estimates: that of the
- * mean is sqrt(var/n), that of the variance var sqrt((kurtosis - 1)/n), with kurtosis 9/5 for the
- * uniform distribution and 3 for the normal one. The two fans differ, so that neither can
- * stand for the other. */
+/* Mean and variance of the initialisers, within four standard errors of the estimates: that of
+ * the mean is sqrt(var/n), that of the variance var sqrt((kurtosis - 1)/n), with kurtosis 9/5
+ * for the uniform distribution and 3 for the normal one. The two fans differ, so that neither
+ * can stand for the other. */
 START_TEST(initial_variance)
 {
     heed_params *ps = heed_params_new(HEED_F64, NULL);

@@ -190,8 +190,8 @@ END_TEST
  *         print(torch.cat([w, b]))
  *     run(lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True))      # and so on
  *
- * with torch.set_default_dtype(torch.float64), which NAdam's product of momenta follows. Lion by
- * the paper's formula in numpy: w and b together, d the decay of each number,
+ * with torch.set_default_dtype(torch.float64), which NAdam's product of momenta follows. Lion
+ * by the paper's formula in numpy: w and b together, d the decay of each number,
  *
  *     c = b1*m + (1 - b1)*g; w = w - lr*(np.sign(c) + d*w); m = b2*m + (1 - b2)*g */
 enum { SGD, ADAM, ADAMW, NADAM, RMSPROP, ADAGRAD, LION };

@@ -1,5 +1,5 @@
-/* Statistics: summaries against known numbers, what a model's observation changes (nothing), and
- * depth: where numbers vanish, explode, or stay, the table shows it. */
+/* Statistics: summaries against known numbers, what a model's observation changes (nothing),
+ * and depth: where numbers vanish, explode, or stay, the table shows it. */
 #define _POSIX_C_SOURCE 200809L
 #include <heed/nn.h>
 #include <heed/training.h>

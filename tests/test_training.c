@@ -82,8 +82,8 @@ static long resident_pages(void)
     return resident;
 }
 
-/* 100,000 steps of a small network: after the first hundred not one call to the allocator, not a
- * page more, and the loss where it should be. */
+/* 100,000 steps of a small network: after the first hundred not one call to the allocator, not
+ * a page more, and the loss where it should be. */
 START_TEST(long_training)
 {
     enum { EXAMPLES = 32 };
@@ -149,8 +149,8 @@ END_TEST
 
 /* ---- one table, two uses ---- */
 
-/* The gradient of a tied table is the sum of those of two tables that happen to be equal, in one
- * buffer. */
+/* The gradient of a tied table is the sum of those of two tables that happen to be equal, in
+ * one buffer. */
 START_TEST(tying)
 {
     enum { WORDS = 5, WIDTH = 3 };
@@ -191,8 +191,8 @@ END_TEST
 
 /* ---- four kinds of task ----
  *
- * Each is a source and a target sequence of ids; a decoder reads both with a separator between, and
- * only the target counts in the loss:
+ * Each is a source and a target sequence of ids; a decoder reads both with a separator between,
+ * and only the target counts in the loss:
  *
  *     inputs  task source SEPARATOR target
  *     labels  the next input where that is target or END; IGNORED elsewhere */
