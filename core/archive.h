@@ -1,10 +1,11 @@
-/* The insides of heed_archive, for archive.c, which keeps arrays and notes, and
- * params_file.c, which moves whole sets of parameters in and out of one. */
+/* The insides of heed_archive, for archive.c, which keeps arrays and notes, and params_file.c
+ * and params_partial.c, which move whole sets of parameters in and out of one. */
 #ifndef HEED_ARCHIVE_H
 #define HEED_ARCHIVE_H
 
 #include "params.h"
 #include "safetensors.h"
+#include "text.h"
 
 #define HEED__SENTENCE 512
 
@@ -42,5 +43,10 @@ const char *heed__archive_name(const heed_archive *archive);
 /* "f32 [2,3]" into text: dtype in heed's words where it reads it, else in the format's. */
 #define HEED__DESCRIPTION (HEED_MAX_NDIM * 21 + 32)
 char *heed__item_text(const heed__item *it, char text[HEED__DESCRIPTION]);
+
+/* prefix + name into text; NULL: out of memory. */
+const char *heed__archive_key(heed__text *text, const char *prefix, const char *name);
+/* Whether the item (NULL: there is none) can be copied over the parameter. */
+bool heed__item_fits(const heed__item *it, const heed_parameter *p);
 
 #endif

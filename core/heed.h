@@ -285,10 +285,10 @@ typedef struct heed_check_options {
 
 typedef struct heed_report {
     bool passed;
-    int64_t compared;  /* numbers compared */
-    double analytic;   /* the worst one: by the tape, */
-    double numeric;    /* by differences, */
-    double excess;     /* |a - n| / tolerance there, <= 1 when passed */
+    int64_t compared; /* numbers compared */
+    double analytic;  /* the worst one: by the tape, */
+    double numeric;   /* by differences, */
+    double excess;    /* |a - n| / tolerance there, <= 1 when passed */
     /* The largest |a - n| of a gradient against differences, and the largest |a - n| / |n| where
      * |n| is at least 0.001. */
     double absolute, relative;

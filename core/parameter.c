@@ -3,6 +3,7 @@
 #include "engine.h"
 #include "memory.h"
 #include "set.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -222,12 +223,12 @@ int64_t heed_params_trainable(const heed_params *ps)
     return count_scalars(ps, HEED_BUFFER | HEED_FROZEN);
 }
 
-int heed_params_freeze(heed_params *ps, const char *prefix, bool frozen)
+int heed_params_freeze(heed_params *ps, const char *pattern, bool frozen)
 {
     int touched = 0;
-    for (int i = 0; ps && i < ps->count; i++) {
+    for (int i = 0; ps && pattern && i < ps->count; i++) {
         heed_parameter *p = ps->list[i];
-        if (strncmp(p->name, prefix, strlen(prefix)) != 0)
+        if (!heed__matches(pattern, p->name))
             continue;
         p->flags = frozen ? p->flags | HEED_FROZEN : p->flags & ~(unsigned)HEED_FROZEN;
         touched++;

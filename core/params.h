@@ -59,8 +59,10 @@ HEED_API heed_parameter *heed_params_find(const heed_params *ps, const char *nam
 HEED_API int64_t heed_params_size(const heed_params *ps); /* scalars, buffers not counted */
 /* scalars neither frozen nor buffers */
 HEED_API int64_t heed_params_trainable(const heed_params *ps);
-/* Freezes or thaws every parameter whose name starts with prefix; returns how many. */
-HEED_API int heed_params_freeze(heed_params *ps, const char *prefix, bool frozen);
+/* Freezes or thaws every parameter whose whole name matches the pattern, in which * stands for
+ * any characters, none and dots included, and ? for one: "blocks.*", "*.bias",
+ * "blocks.?.norm_*". Returns how many. */
+HEED_API int heed_params_freeze(heed_params *ps, const char *pattern, bool frozen);
 /* Row-major values in the set's dtype; false and an error when there is no such name or the
  * count is off. */
 HEED_API bool heed_params_get(heed_params *ps, const char *name, int64_t count, void *values);
@@ -106,6 +108,37 @@ HEED_API bool heed_params_save(heed_params *ps, const char *path, const char *co
  * expected and found. */
 HEED_API bool heed_params_load(heed_params *ps, const char *path);
 
+/* What loading a file into a set that it need not match came to, parameter by parameter. */
+typedef enum heed_load_outcome {
+    HEED_LOADED,
+    HEED_MISSING, /* in the set and not in the file: keeps its value */
+    HEED_UNFIT,   /* in both, of another shape or dtype: keeps its value */
+    HEED_UNKNOWN  /* in the file and not in the set */
+} heed_load_outcome;
+typedef struct heed_load_line {
+    heed_load_outcome outcome;
+    const char *name;     /* without the prefix */
+    const char *expected; /* "f32 [2,3]": what the set has; empty where it has none */
+    const char *found;    /* likewise the file */
+} heed_load_line;
+typedef struct heed_load_report {
+    int count; /* the set's parameters in their order, then what is unknown to it */
+    const heed_load_line *lines;
+    int loaded, missing, unfit, unknown; /* how many of each */
+    /* ---- internal ---- */
+    heed_allocator allocator;
+    char *text;
+    size_t text_bytes, line_bytes;
+} heed_load_report;
+/* Reads from path what fits, by name, and leaves the rest of the set as it is. False, with no
+ * value changed, when the file is broken or memory is short; the set's error says which.
+ * report: NULL, or to be freed. */
+HEED_API bool heed_params_load_partial(heed_params *ps, const char *path,
+                                       heed_load_report *report);
+/* Everything that was not simply loaded, a line each, and the totals. */
+HEED_API void heed_load_report_print(const heed_load_report *report, FILE *file);
+HEED_API void heed_load_report_free(heed_load_report *report);
+
 /* A set of named arrays and notes to be written as one file, or read from one. */
 typedef struct heed_archive heed_archive;
 typedef struct heed_entry {
@@ -138,6 +171,10 @@ HEED_API const char *heed_archive_note_of(const heed_archive *archive, const cha
  * the archive's error and the set's. */
 HEED_API bool heed_archive_get_params(heed_archive *archive, const char *prefix,
                                       heed_params *ps);
+
+/* The same of what fits only, as heed_params_load_partial does. */
+HEED_API bool heed_archive_get_partial(heed_archive *archive, const char *prefix,
+                                       heed_params *ps, heed_load_report *report);
 
 /* ---- state: what a model carries from call to call (caches, recurrent state) ---- */
 

@@ -2,12 +2,10 @@
  * in full before the first number is. */
 #include "archive.h"
 #include "set.h"
-#include "text.h"
 
 #include <string.h>
 
-/* prefix + name; NULL: out of memory. */
-static const char *join(heed__text *text, const char *prefix, const char *name)
+const char *heed__archive_key(heed__text *text, const char *prefix, const char *name)
 {
     heed__text_clear(text);
     heed__text_add_string(text, prefix);
@@ -24,7 +22,7 @@ bool heed_archive_add_params(heed_archive *archive, const char *prefix, heed_par
     heed__text text = { .allocator = archive->allocator };
     for (int i = 0; i < ps->count && !archive->failed; i++) {
         const heed_parameter *p = ps->list[i];
-        const char *name = join(&text, prefix, p->name);
+        const char *name = heed__archive_key(&text, prefix, p->name);
         if (name)
             heed_archive_add(archive, name, p->dtype, p->shape, p->data);
         else
@@ -45,12 +43,17 @@ static bool same_shape(const heed_shape *a, const heed_shape *b)
     return true;
 }
 
+bool heed__item_fits(const heed__item *it, const heed_parameter *p)
+{
+    return it && !it->trouble && it->entry.dtype == p->dtype &&
+           same_shape(&it->entry.shape, &p->shape);
+}
+
 static bool check_parameter(heed_archive *archive, const char *name, const heed_parameter *p)
 {
     char expected[HEED_MAX_NDIM * 21 + 8], found[HEED__DESCRIPTION];
     const heed__item *it = heed__archive_item(archive, name);
-    if (it && !it->trouble && it->entry.dtype == p->dtype &&
-        same_shape(&it->entry.shape, &p->shape))
+    if (heed__item_fits(it, p))
         return true;
     heed_shape_text(&p->shape, expected, sizeof expected);
     if (!it)
@@ -88,7 +91,7 @@ static bool get_params(heed_archive *archive, const char *prefix, heed_params *p
     for (int pass = 0; good && pass < 2; pass++) {
         for (int i = 0; good && i < ps->count; i++) {
             heed_parameter *p = ps->list[i];
-            const char *name = join(&text, prefix, p->name);
+            const char *name = heed__archive_key(&text, prefix, p->name);
             if (!name)
                 good = heed__say(archive->error, HEED__SENTENCE, "%s: not enough memory",
                                  heed__archive_name(archive));

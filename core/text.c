@@ -110,6 +110,40 @@ heed__quoted heed__quote(const char *bytes, size_t size)
     return quoted;
 }
 
+/* Only the last * met needs to be tried again: what an earlier one took can be taken by it. */
+bool heed__matches(const char *pattern, const char *text)
+{
+    const char *star = NULL, *from = NULL;
+    while (*text) {
+        if (*pattern == '*') {
+            star = ++pattern;
+            from = text;
+        } else if (*pattern == '?' || *pattern == *text) {
+            pattern++;
+            text++;
+        } else if (star) {
+            pattern = star;
+            text = ++from;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return !*pattern;
+}
+
+int64_t heed__read_count(const char *text)
+{
+    int64_t count = 0;
+    for (const char *c = text; *c; c++) {
+        if (*c < '0' || *c > '9' || count > (INT64_MAX - 9) / 10)
+            return -1;
+        count = 10 * count + (*c - '0');
+    }
+    return *text ? count : -1;
+}
+
 int32_t heed__utf8_decode(const void *bytes, size_t size, size_t *length)
 {
     const unsigned char *b = bytes;

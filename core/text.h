@@ -41,6 +41,13 @@ typedef struct heed__quoted {
 } heed__quoted;
 heed__quoted heed__quote(const char *bytes, size_t size);
 
+/* Whether the whole of `text` matches a pattern: * stands for any bytes, also none and also
+ * dots, ? for one byte, and everything else for itself. */
+bool heed__matches(const char *pattern, const char *text);
+
+/* The plain number, from 0 up, that all of `text` is; -1: it is none. */
+int64_t heed__read_count(const char *text);
+
 /* The code point at the start of `bytes`, its length into *length; -1, with *length = 1, where
  * there is no well-formed UTF-8 character: overlong forms, surrogates and values above 10FFFF
  * included. */

@@ -1,6 +1,7 @@
 /* GPT: token and position embeddings, pre-norm blocks, a last norm, and logits against the
  * token table. */
 #include "nn.h"
+#include "training.h"
 
 #include <stdio.h>
 
@@ -95,18 +96,20 @@ heed_tensor *heed_gpt_forward(heed_tape *t, const heed_gpt *m, heed_tensor *ids,
                          (long long)ids->shape[1], (long long)past,
                          (long long)m->options.context);
     heed_position start = heed_mark(t);
-    heed_tensor *x = embed(t, m, ids, past);
+    heed_tensor *x = heed_observe(m->statistics, t, embed(t, m, ids, past), "embedded");
     heed_scope(t, "blocks");
     for (int i = 0; i < m->options.layers; i++) {
         char name[16];
         snprintf(name, sizeof name, "%d", i);
         heed_scope(t, name);
         x = heed_block_forward(t, &m->blocks[i], x, NULL, caches ? &caches[i] : NULL);
+        x = heed_observe(m->statistics, t, x, "blocks.%d", i);
         heed_scope_end(t);
     }
     heed_scope_end(t);
-    x = heed_norm_forward(t, &m->norm, x);
-    return heed_return(t, start, heed_embedding_logits(t, &m->tokens, x)); /* [B, T, V] */
+    x = heed_observe(m->statistics, t, heed_norm_forward(t, &m->norm, x), "norm");
+    heed_tensor *logits = heed_embedding_logits(t, &m->tokens, x); /* [B, T, V] */
+    return heed_return(t, start, heed_observe(m->statistics, t, logits, "logits"));
 }
 
 heed_tensor *heed_gpt_loss(heed_tape *t, const heed_gpt *m, heed_tensor *ids,

@@ -218,6 +218,9 @@ typedef struct heed_gpt {
     heed_embedding_module positions;
     heed_block blocks[HEED_GPT_MAX_LAYERS];
     heed_norm_module norm;
+    /* NULL, or, set after init, what observes the values "embedded", "blocks.0", "blocks.1",
+     * ..., "norm" and "logits" of each forward pass (training.h). */
+    struct heed_statistics *statistics;
 } heed_gpt;
 /* Refuses sizes that do not fit in one sentence (heed_params_error): "width 130 is not
  * divisible by heads 4". */

@@ -1,4 +1,4 @@
-/* Stochastic gradient descent: the options and what changes from step to step.
+/* Stochastic gradient descent: the options.
  *
  *     g += decay w
  *     v = momentum v + (1 - dampening) g      (the first time v = g)
@@ -7,9 +7,10 @@
 
 #include <math.h>
 
-static void update(const kernel_table *kernels, kernel_update *u, int64_t step)
+static void update(const kernel_table *kernels, kernel_update *u, double decline, int64_t step)
 {
-    u->first = step == 1;
+    (void)decline;
+    (void)step;
     kernels->sgd(u);
 }
 
@@ -26,10 +27,10 @@ heed_optimizer *heed_sgd_new(heed_params *ps, heed_sgd_options o)
         heed_params_fail(ps, "sgd: nesterov needs a momentum above 0 and no dampening");
         return NULL;
     }
-    kernel_update constants = { .lr = o.lr,
-                                .momentum = o.momentum,
-                                .dampening = o.dampening,
-                                .nesterov = o.nesterov,
-                                .decay = o.decay };
-    return heed__optimizer_new(ps, &sgd, o.momentum > 0 ? 1 : 0, &constants);
+    heed__constants constants = { .update = { .lr = o.lr,
+                                              .momentum = o.momentum,
+                                              .dampening = o.dampening,
+                                              .nesterov = o.nesterov,
+                                              .decay = o.decay } };
+    return heed__optimizer_new(ps, &sgd, o.momentum > 0 ? HEED__MOMENT_M : 0, &constants);
 }

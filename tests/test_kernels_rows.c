@@ -1083,7 +1083,7 @@ static void check_update(const kernel_isa *isa, bool f64, int kind, int64_t n)
                             .nesterov = kind == 4,
                             .momentum = 0.8,
                             .dampening = kind == 3 ? 0.25 : 0,
-                            .first = step == 1 };
+                            .first = kind >= 2 && step == 1 };
         void *old[] = { copy_of(w, n, f64), copy_of(m, n, f64), copy_of(v, n, f64) };
         void *single = NULL;
         for (int threads = 1; threads <= 3; threads++) {
@@ -1133,6 +1133,120 @@ static void check_update(const kernel_isa *isa, bool f64, int kind, int64_t n)
     free(v);
 }
 
+enum { NADAM, RMSPROP, CENTRED, ADAGRAD, LION, AVERAGE, RULES };
+
+/* One number through one step of the other rules; what[0 .. 3]: w, m, v, b. */
+static void update_one(int rule, const kernel_update *u, wide g, wide what[4])
+{
+    wide lr = (wide)u->lr, beta1 = (wide)u->beta1, beta2 = (wide)u->beta2;
+    wide epsilon = (wide)u->epsilon, *w = &what[0], *m = &what[1], *v = &what[2], *b = &what[3];
+    if (u->first)
+        *m = *v = *b = 0;
+    g *= (wide)u->g_scale;
+    if (u->decoupled)
+        *w *= 1 - lr * (wide)u->decay;
+    else
+        g += (wide)u->decay * *w;
+    wide mixed = beta1 * *m + (1 - beta1) * g, square;
+    switch (rule) {
+    case NADAM:
+        *m = mixed;
+        *v = beta2 * *v + (1 - beta2) * g * g;
+        *w -= lr * (*m / (wide)u->correction1 + (wide)u->ahead * g) /
+              (sqrtl(*v / (wide)u->correction2) + epsilon);
+        break;
+    case RMSPROP:
+    case CENTRED:
+        *v = beta2 * *v + (1 - beta2) * g * g;
+        *m = beta2 * *m + (1 - beta2) * g;
+        square = rule == CENTRED ? *v - *m * *m : *v;
+        *b = (wide)u->momentum * *b + g / (sqrtl(square) + epsilon);
+        *w -= lr * *b;
+        break;
+    case ADAGRAD:
+        *v = (u->first ? (wide)u->initial : *v) + g * g;
+        *w -= lr * g / (sqrtl(*v) + epsilon);
+        break;
+    case LION:
+        *w -= lr * (wide)((mixed > 0) - (mixed < 0));
+        *m = beta2 * *m + (1 - beta2) * g;
+        break;
+    default:
+        *w += lr * (g - *w);
+    }
+}
+
+static void check_rule(const kernel_isa *isa, bool f64, int rule, int64_t n)
+{
+    const kernel_table *table = table_of(isa, f64);
+    void (*const kernels[RULES])(const kernel_update *) = { table->adam,    table->rmsprop,
+                                                            table->rmsprop, table->adagrad,
+                                                            table->lion,    table->average };
+    const unsigned kept[RULES] = { 6, 12, 14, 4, 2, 0 }; /* bits: 2 m, 4 v, 8 b */
+    size_t bytes = (size_t)n * size_of(f64);
+    void *room[4], *g = random_room(n, f64, 1);
+    for (int k = 0; k < 4; k++)
+        room[k] = random_room(n, f64, 1);
+    for (int64_t i = 0; i < n; i++) /* so that v - m^2 is well above 0 */
+        set(room[2], i, f64, 1.5 + fabs(get(room[2], i, f64)));
+    for (int step = 1; step <= 3; step++) {
+        kernel_update u = { .n = n,
+                            .w = room[0],
+                            .g = g,
+                            .m = kept[rule] & 2 ? room[1] : NULL,
+                            .v = kept[rule] & 4 ? room[2] : NULL,
+                            .b = kept[rule] & 8 ? room[3] : NULL,
+                            .g_scale = 0.75,
+                            .lr = 0.01,
+                            .beta1 = 0.9,
+                            .beta2 = 0.99,
+                            .epsilon = 1e-3,
+                            .decay = rule == AVERAGE ? 0 : 0.1,
+                            .correction1 = 0.5,
+                            .correction2 = 0.25,
+                            .decoupled = rule == LION,
+                            .nesterov = rule == NADAM,
+                            .ahead = 0.625,
+                            .momentum = 0.8,
+                            .initial = 0.5,
+                            .first = rule == ADAGRAD && step == 1 };
+        void *old[4], *single[4] = { NULL };
+        for (int k = 0; k < 4; k++)
+            old[k] = copy_of(room[k], n, f64);
+        for (int threads = 1; threads <= 3; threads++) {
+            heed__set_threads(threads);
+            for (int k = 0; k < 4; k++)
+                memcpy(room[k], old[k], bytes);
+            kernels[rule](&u);
+            for (int k = 0; k < 4; k++) {
+                if (threads == 1)
+                    single[k] = copy_of(room[k], n, f64);
+                ck_assert(memcmp(single[k], room[k], bytes) == 0);
+            }
+        }
+        for (int64_t i = 0; i < n; i++) {
+            wide what[4];
+            for (int k = 0; k < 4; k++)
+                what[k] = (wide)get(old[k], i, f64);
+            wide mixed = 0.9L * what[1] + 0.1L * (0.75L * (wide)get(g, i, f64));
+            update_one(rule, &u, (wide)get(g, i, f64), what);
+            if (rule == LION && fabsl(mixed) < 1e-6L)
+                continue; /* rounding decides the sign */
+            for (int k = 0; k < 4; k++) {
+                if (k == 0 || kept[rule] >> k & 1)
+                    check_near("update", isa, f64, get(room[k], i, f64), what[k], 1, 4);
+            }
+        }
+        for (int k = 0; k < 4; k++) {
+            free(old[k]);
+            free(single[k]);
+        }
+    }
+    for (int k = 0; k < 4; k++)
+        free(room[k]);
+    free(g);
+}
+
 START_TEST(updates)
 {
     bool f64;
@@ -1143,6 +1257,11 @@ START_TEST(updates)
         check_update(isa, f64, kind, 0);
         check_update(isa, f64, kind, 37);
         check_update(isa, f64, kind, 20001);
+    }
+    for (int rule = 0; rule < RULES; rule++) {
+        check_rule(isa, f64, rule, 0);
+        check_rule(isa, f64, rule, 37);
+        check_rule(isa, f64, rule, 20001);
     }
 }
 END_TEST

@@ -189,63 +189,149 @@ END_TEST
  *             o.step()
  *         print(torch.cat([w, b]))
  *     run(lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True))      # and so on
- *     */
-enum { SGD, ADAM, ADAMW };
-static const struct {
+ *
+ * with torch.set_default_dtype(torch.float64), which NAdam's product of momenta follows. Lion
+ * by the paper's formula in numpy: w and b together, d the decay of each number,
+ *
+ *     c = b1*m + (1 - b1)*g; w = w - lr*(np.sign(c) + d*w); m = b2*m + (1 - b2)*g */
+enum { SGD, ADAM, ADAMW, NADAM, RMSPROP, ADAGRAD, LION };
+typedef struct rule_options {
     int rule;
     heed_sgd_options sgd;
     heed_adam_options adam;
+    heed_nadam_options nadam;
+    heed_rmsprop_options rmsprop;
+    heed_adagrad_options adagrad;
+    heed_lion_options lion;
+} rule_options;
+
+static heed_optimizer *new_optimizer(heed_params *ps, const rule_options *r)
+{
+    switch (r->rule) {
+    case SGD:
+        return heed_sgd_new(ps, r->sgd);
+    case ADAM:
+        return heed_adam_new(ps, r->adam);
+    case ADAMW:
+        return heed_adamw_new(ps, r->adam);
+    case NADAM:
+        return heed_nadam_new(ps, r->nadam);
+    case RMSPROP:
+        return heed_rmsprop_new(ps, r->rmsprop);
+    case ADAGRAD:
+        return heed_adagrad_new(ps, r->adagrad);
+    case LION:
+        return heed_lion_new(ps, r->lion);
+    }
+    return NULL;
+}
+
+static const struct {
+    rule_options options;
     double weights[9];
 } torch[] = {
-    { .rule = SGD,
-      .sgd = { .lr = 0.1 },
+    { { .rule = SGD, .sgd = { .lr = 0.1 } },
       .weights = { -1.625, -0.05000000000000001, 1.525, -0.675, 1.175, -1.025,
                    0.5499999999999999, -1.375, -0.07499999999999998 } },
-    { .rule = SGD,
-      .sgd = { .lr = 0.1, .momentum = 0.9 },
+    { { .rule = SGD, .sgd = { .lr = 0.1, .momentum = 0.9 } },
       .weights = { -1.850333, 0.01533324999999998, 1.59540925, -0.9846495, 1.5411515,
                    -1.03890725, 0.7416437499999999, -1.093165, -0.6011512500000001 } },
-    { .rule = SGD,
-      .sgd = { .lr = 0.1, .momentum = 0.9, .dampening = 0.5 },
+    { { .rule = SGD, .sgd = { .lr = 0.1, .momentum = 0.9, .dampening = 0.5 } },
       .weights = { -1.55802675, -0.1680430000000001, 1.72341425, -0.8594645, 1.50485525,
                    -1.0780235, 0.91367125, -1.2965825, -0.593425 } },
-    { .rule = SGD,
-      .sgd = { .lr = 0.1, .momentum = 0.9, .nesterov = true },
+    { { .rule = SGD, .sgd = { .lr = 0.1, .momentum = 0.9, .nesterov = true } },
       .weights = { -1.9402997, -0.03620007500000005, 1.610868325, -1.11118455, 1.66203635,
                    -1.060016525, 0.767479375, -1.0088485, -0.6160361250000002 } },
-    { .rule = SGD,
-      .sgd = { .lr = 0.1, .momentum = 0.9, .decay = 0.2 },
+    { { .rule = SGD, .sgd = { .lr = 0.1, .momentum = 0.9, .decay = 0.2 } },
       .weights = { -1.335198697856, 0.02890337024000006, 1.081467331456, -0.784447459072,
                    1.164801302144, -0.7011134883839999, 0.7416437499999999, -1.093165,
                    -0.6011512500000001 } },
-    { .rule = ADAM,
-      .adam = { .lr = 0.1 },
+    { { .rule = ADAM, .adam = { .lr = 0.1 } },
       .weights = { -1.554980729642519, -0.08152980477231447, 1.594801551192293,
                    -0.7548705523744255, 1.244407626630702, -1.086248209089938,
                    0.6655395011947101, -1.325131463733981, -0.2920876694138532 } },
-    { .rule = ADAM,
-      .adam = { .lr = 0.02, .beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-3 },
+    { { .rule = ADAM, .adam = { .lr = 0.02, .beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-3 } },
       .weights = { -1.512321158725377, -0.01382046091730572, 1.51736839978912,
                    -0.5495977239171069, 1.047317091827805, -1.016548331570545,
                    0.5277904437428137, -1.465157277329841, -0.05288032863383234 } },
-    { .rule = ADAM,
-      .adam = { .lr = 0.1, .decay = 0.2 },
+    { { .rule = ADAM, .adam = { .lr = 0.1, .decay = 0.2 } },
       .weights = { -1.38260528593827, -0.07193231433094208, 1.416342777682873,
                    -0.6789051678301318, 1.11739471406173, -0.951411315762579,
                    0.6655395011947101, -1.325131463733981, -0.2920876694138532 } },
-    { .rule = ADAMW,
-      .adam = { .lr = 0.1, .decay = 0.2 },
+    { { .rule = ADAMW, .adam = { .lr = 0.1, .decay = 0.2 } },
       .weights = { -1.386420909571682, -0.07193452647686871, 1.415332925455188,
                    -0.6830311753028582, 1.116202088961492, -0.9642925558864445,
                    0.6655395011947101, -1.325131463733981, -0.2920876694138532 } },
+    { { .rule = NADAM, .nadam = { .lr = 0.1 } },
+      .weights = { -1.5391711662423953, -0.06283198423835004, 1.5662073951206315,
+                   -0.6865449062842782, 1.1739165025211395, -1.075065145007054,
+                   0.5704109956792867, -1.3664125941529757, -0.095406084419686 } },
+    { { .rule = NADAM,
+        .nadam = { .lr = 0.02,
+                   .beta1 = 0.8,
+                   .beta2 = 0.95,
+                   .epsilon = 1e-3,
+                   .momentum_decay = 0.1,
+                   .decay = 0.2 } },
+      .weights = { -1.481347268394561, -0.012178152732045946, 1.4852476165293977,
+                   -0.5304178109963367, 1.018652731605439, -0.9959310505098797,
+                   0.5142971142759966, -1.4700613571001255, -0.02072084663651723 } },
+    { { .rule = NADAM, .nadam = { .lr = 0.1, .decay = 0.2, .decoupled = true } },
+      .weights = { -1.3699503843578478, -0.05973944701573805, 1.3891991106349177,
+                   -0.6189230847062721, 1.0498019909929632, -0.9547503307867712,
+                   0.5704109956792867, -1.3664125941529757, -0.095406084419686 } },
+    { { .rule = RMSPROP, .rmsprop = { .lr = 0.1 } },
+      .weights = { -1.6727961220964342, -0.46147299828444127, 2.0413394893163876,
+                   -1.9001667156849562, 2.2921272945895734, -1.6395399611804384,
+                   1.054057359619525, -0.47209860556568045, -0.7555399663365857 } },
+    { { .rule = RMSPROP,
+        .rmsprop = { .lr = 0.02,
+                     .alpha = 0.9,
+                     .epsilon = 1e-3,
+                     .momentum = 0.9,
+                     .decay = 0.2 } },
+      .weights = { -1.3271331710370082, -0.07366482823751382, 1.5043897267890103,
+                   -0.7393241759903341, 1.1728668289629915, -1.0626553379850123,
+                   0.6655406312023097, -1.2693730529033793, -0.2991251231058708 } },
+    { { .rule = RMSPROP, .rmsprop = { .lr = 0.02, .alpha = 0.8, .centered = true } },
+      .weights = { -1.5085216613538344, -0.024284387010733398, 1.5309415805400708,
+                   -0.5752149672998161, 1.0721412818876255, -1.0326641921907196,
+                   0.5311711163776807, -1.4444325641438716, -0.03772753513364365 } },
+    { { .rule = RMSPROP,
+        .rmsprop = { .lr = 0.02,
+                     .alpha = 0.8,
+                     .momentum = 0.5,
+                     .centered = true,
+                     .decay = 0.2 } },
+      .weights = { -1.4314991651361308, -0.022955650180847147, 1.4817650556632462,
+                   -0.5933508225872042, 1.0685008348638692, -1.0039067727959816,
+                   0.5499506498720975, -1.3952922394459357, -0.09714989414943424 } },
+    { { .rule = ADAGRAD, .adagrad = { .lr = 0.1 } },
+      .weights = { -1.5170026305395024, -0.04602162087229325, 1.5540458987153094,
+                   -0.6398040016488349, 1.1286954054022924, -1.0638651867535285,
+                   0.5553846997779315, -1.3973423767925164, -0.07604578384184663 } },
+    { { .rule = ADAGRAD,
+        .adagrad = { .lr = 0.1,
+                     .lr_decay = 0.05,
+                     .initial = 0.5,
+                     .epsilon = 1e-3,
+                     .decay = 0.2 } },
+      .weights = { -1.453710291382121, -0.027571955105147906, 1.4473856363391058,
+                   -0.5633762978010798, 1.046289708617879, -0.9405401178055496,
+                   0.5479119977864381, -1.4207726592736216, -0.07006127307895552 } },
+    { { .rule = LION, .lion = { .lr = 0.1 } },
+      .weights = { -1.7000000000000002, 0.0, 1.5, -0.7, 1.2000000000000002, -1.2000000000000002,
+                   0.5, -1.4, -0.20000000000000004 } },
+    { { .rule = LION, .lion = { .lr = 0.02, .beta1 = 0.8, .beta2 = 0.95, .decay = 0.2 } },
+      .weights = { -1.5042774521303304, -8.063362045952066e-05, 1.4644387193712494,
+                   -0.5277219129773897, 1.0158412748943195, -1.0158412748943195, 0.5, -1.48,
+                   -0.039999999999999994 } },
 };
 #define TORCH_CASES ((int)(sizeof torch / sizeof torch[0]))
 
 static heed_optimizer *torch_case(heed_params *ps, int i)
 {
-    heed_optimizer *o = torch[i].rule == SGD    ? heed_sgd_new(ps, torch[i].sgd)
-                        : torch[i].rule == ADAM ? heed_adam_new(ps, torch[i].adam)
-                                                : heed_adamw_new(ps, torch[i].adam);
+    heed_optimizer *o = new_optimizer(ps, &torch[i].options);
     ck_assert_msg(o != NULL, "%s", heed_params_error(ps));
     return o;
 }
@@ -272,53 +358,53 @@ END_TEST
 START_TEST(options_refused)
 {
     static const struct {
-        int rule;
-        heed_sgd_options sgd;
-        heed_adam_options adam;
+        rule_options options;
         const char *error;
     } refused[] = {
-        { .rule = SGD,
-          .sgd = { .lr = -1 },
-          .error = "sgd: lr must be finite and at least 0, not -1" },
-        { .rule = SGD,
-          .sgd = { .lr = INFINITY },
-          .error = "sgd: lr must be finite and at least 0, not inf" },
-        { .rule = SGD,
-          .sgd = { .momentum = -0.5 },
-          .error = "sgd: momentum must be finite and at least 0, not -0.5" },
-        { .rule = SGD,
-          .sgd = { .dampening = INFINITY },
-          .error = "sgd: dampening must be finite, not inf" },
-        { .rule = SGD,
-          .sgd = { .decay = -2 },
-          .error = "sgd: decay must be finite and at least 0, not -2" },
-        { .rule = SGD,
-          .sgd = { .nesterov = true },
-          .error = "sgd: nesterov needs a momentum above 0 and no dampening" },
-        { .rule = SGD,
-          .sgd = { .nesterov = true, .momentum = 0.9, .dampening = 0.1 },
-          .error = "sgd: nesterov needs a momentum above 0 and no dampening" },
-        { .rule = ADAM,
-          .adam = { .beta1 = 1 },
-          .error = "adam: beta1 must be at least 0 and below 1, not 1" },
-        { .rule = ADAMW,
-          .adam = { .beta2 = 1.5 },
-          .error = "adamw: beta2 must be at least 0 and below 1, not 1.5" },
-        { .rule = ADAM,
-          .adam = { .epsilon = -1 },
-          .error = "adam: epsilon must be finite and at least 0, not -1" },
-        { .rule = ADAMW,
-          .adam = { .decay = -1 },
-          .error = "adamw: decay must be finite and at least 0, not -1" },
-        { .rule = ADAM,
-          .adam = { .lr = -1 },
-          .error = "adam: lr must be finite and at least 0, not -1" },
+        { { .rule = SGD, .sgd = { .lr = -1 } },
+          "sgd: lr must be finite and at least 0, not -1" },
+        { { .rule = SGD, .sgd = { .lr = INFINITY } },
+          "sgd: lr must be finite and at least 0, not inf" },
+        { { .rule = SGD, .sgd = { .momentum = -0.5 } },
+          "sgd: momentum must be finite and at least 0, not -0.5" },
+        { { .rule = SGD, .sgd = { .dampening = INFINITY } },
+          "sgd: dampening must be finite, not inf" },
+        { { .rule = SGD, .sgd = { .decay = -2 } },
+          "sgd: decay must be finite and at least 0, not -2" },
+        { { .rule = SGD, .sgd = { .nesterov = true } },
+          "sgd: nesterov needs a momentum above 0 and no dampening" },
+        { { .rule = SGD, .sgd = { .nesterov = true, .momentum = 0.9, .dampening = 0.1 } },
+          "sgd: nesterov needs a momentum above 0 and no dampening" },
+        { { .rule = ADAM, .adam = { .beta1 = 1 } },
+          "adam: beta1 must be at least 0 and below 1, not 1" },
+        { { .rule = ADAMW, .adam = { .beta2 = 1.5 } },
+          "adamw: beta2 must be at least 0 and below 1, not 1.5" },
+        { { .rule = ADAM, .adam = { .epsilon = -1 } },
+          "adam: epsilon must be finite and at least 0, not -1" },
+        { { .rule = ADAMW, .adam = { .decay = -1 } },
+          "adamw: decay must be finite and at least 0, not -1" },
+        { { .rule = ADAM, .adam = { .lr = -1 } },
+          "adam: lr must be finite and at least 0, not -1" },
+        { { .rule = NADAM, .nadam = { .momentum_decay = -1 } },
+          "nadam: momentum_decay must be finite and at least 0, not -1" },
+        { { .rule = NADAM, .nadam = { .beta2 = 1 } },
+          "nadam: beta2 must be at least 0 and below 1, not 1" },
+        { { .rule = RMSPROP, .rmsprop = { .alpha = 1 } },
+          "rmsprop: alpha must be at least 0 and below 1, not 1" },
+        { { .rule = RMSPROP, .rmsprop = { .momentum = NAN } },
+          "rmsprop: momentum must be finite and at least 0, not nan" },
+        { { .rule = ADAGRAD, .adagrad = { .lr_decay = -1 } },
+          "adagrad: lr_decay must be finite and at least 0, not -1" },
+        { { .rule = ADAGRAD, .adagrad = { .initial = -1 } },
+          "adagrad: initial must be finite and at least 0, not -1" },
+        { { .rule = LION, .lion = { .beta1 = 2 } },
+          "lion: beta1 must be at least 0 and below 1, not 2" },
+        { { .rule = LION, .lion = { .decay = -1 } },
+          "lion: decay must be finite and at least 0, not -1" },
     };
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         heed_params *ps = heed_params_new(HEED_F32, NULL);
-        ck_assert_ptr_null(refused[i].rule == SGD    ? heed_sgd_new(ps, refused[i].sgd)
-                           : refused[i].rule == ADAM ? heed_adam_new(ps, refused[i].adam)
-                                                     : heed_adamw_new(ps, refused[i].adam));
+        ck_assert_ptr_null(new_optimizer(ps, &refused[i].options));
         assert_error(heed_params_error(ps), refused[i].error);
         ck_assert_ptr_null(heed_sgd_new(ps, (heed_sgd_options){ .lr = 1 }));
         heed_params_free(ps);
@@ -327,6 +413,14 @@ START_TEST(options_refused)
     heed_optimizer *o = heed_adam_new(ps, (heed_adam_options){ 0 });
     ck_assert_double_eq(heed_optimizer_rate(o), 1e-3);
     heed_optimizer_free(o);
+    /* Everything left out: every rule but sgd, whose rate has no default, has one. */
+    const double rates[] = { [ADAM] = 1e-3,    [ADAMW] = 1e-3,   [NADAM] = 2e-3,
+                             [RMSPROP] = 1e-2, [ADAGRAD] = 1e-2, [LION] = 1e-4 };
+    for (int rule = ADAM; rule <= LION; rule++) {
+        o = new_optimizer(ps, &(rule_options){ .rule = rule });
+        ck_assert_double_eq(heed_optimizer_rate(o), rates[rule]);
+        heed_optimizer_free(o);
+    }
     heed_params_free(ps);
     ck_assert_ptr_null(heed_sgd_new(NULL, (heed_sgd_options){ .lr = 1 }));
     heed_optimizer_free(NULL);
@@ -412,6 +506,99 @@ START_TEST(later_parameters_count_their_own_steps)
     heed_optimizer_free(fresh);
     heed_params_free(both.ps);
     heed_params_free(alone.ps);
+}
+END_TEST
+
+/* A group of factors f steps as a set whose own rate and decay are f times as large, at any age
+ * and in any run; the last match wins. */
+START_TEST(groups)
+{
+    rule_options options = torch[_i].options, scaled = options;
+    scaled.sgd.lr *= 0.5, scaled.sgd.decay *= 0.25;
+    scaled.adam.lr *= 0.5, scaled.adam.decay *= 0.25;
+    scaled.nadam.lr *= 0.5, scaled.nadam.decay *= 0.25;
+    scaled.rmsprop.lr *= 0.5, scaled.rmsprop.decay *= 0.25;
+    scaled.adagrad.lr *= 0.5, scaled.adagrad.decay *= 0.25;
+    scaled.lion.lr *= 0.5, scaled.lion.decay *= 0.25;
+    model whole = model_new(HEED_F64), half = model_new(HEED_F64), mixed = model_new(HEED_F64);
+    heed_optimizer *o[3] = { new_optimizer(whole.ps, &options), new_optimizer(half.ps, &scaled),
+                             new_optimizer(mixed.ps, &options) };
+    /* One that loses, and one given between two steps. */
+    ck_assert_int_eq(heed_optimizer_set_group(o[2], "*", 7, 1), 2);
+    ck_assert_int_eq(heed_optimizer_set_group(o[2], "?", 0.5, 0.25), 2);
+    model_steps(&half, o[1], 0, 3);
+    model_steps(&mixed, o[2], 0, 3);
+    assert_same_bits(&half, &mixed);
+    ck_assert_int_eq(heed_optimizer_set_group(o[2], "b", 1, 1), 1);
+    memcpy(mixed.p[1]->data, whole.p[1]->data, 3 * sizeof(double));
+    model_steps(&half, o[1], 3, 6);
+    model_steps(&mixed, o[2], 3, 6);
+    ck_assert_mem_eq(half.p[0]->data, mixed.p[0]->data, 6 * sizeof(double));
+    if (options.rule == SGD && !(options.sgd.momentum > 0)) { /* without memory of before */
+        model_steps(&whole, o[0], 3, 6);
+        ck_assert_mem_eq(whole.p[1]->data, mixed.p[1]->data, 3 * sizeof(double));
+    }
+    ck_assert_double_ne(get(mixed.p[1]->data, 0, HEED_F64), get(half.p[1]->data, 0, HEED_F64));
+    for (int i = 0; i < 3; i++)
+        heed_optimizer_free(o[i]);
+    heed_params_free(whole.ps);
+    heed_params_free(half.ps);
+    heed_params_free(mixed.ps);
+}
+END_TEST
+
+START_TEST(groups_of_later_parameters)
+{
+    const double one[2] = { 1, 1 };
+    heed_params *ps = heed_params_new(HEED_F32, NULL);
+    heed_parameter *a = parameter(ps, "blocks.0.w", 2, 0);
+    heed_optimizer *o = heed_sgd_new(ps, (heed_sgd_options){ .lr = 1 });
+    ck_assert_int_eq(heed_optimizer_set_group(o, "blocks.*", 0.5, 1), 1);
+    ck_assert_int_eq(heed_optimizer_set_group(o, "blocks.1.*", 0, 1), 0);
+    heed_parameter *b = parameter(ps, "blocks.1.w", 2, 0), *c = parameter(ps, "head", 2, 0);
+    heed_gradients *g = heed_params_gradients(ps);
+    sweep(g, a, one);
+    sweep(g, b, one);
+    sweep(g, c, one);
+    ck_assert(heed_optimizer_step(o, g));
+    ck_assert_double_eq(get(a->data, 1, HEED_F32), -0.5);
+    ck_assert_double_eq(get(b->data, 1, HEED_F32), 0);
+    ck_assert_double_eq(get(c->data, 1, HEED_F32), -1);
+    ck_assert_int_eq(heed_optimizer_set_group(o, "*", -1, 1), -1);
+    assert_error(heed_optimizer_error(o),
+                 "sgd: group *: the factor of the rate must be finite and at least 0, not -1");
+    ck_assert_int_eq(heed_optimizer_set_group(o, "*", 1, INFINITY), -1);
+    assert_error(
+        heed_optimizer_error(o),
+        "sgd: group *: the factor of the decay must be finite and at least 0, not inf");
+    ck_assert_int_eq(heed_optimizer_set_group(o, NULL, 1, 1), -1);
+    assert_error(heed_optimizer_error(o), "sgd: group: the pattern is NULL");
+    ck_assert_int_eq(heed_optimizer_set_group(NULL, "*", 1, 1), -1);
+    ck_assert_int_eq(heed_optimizer_set_group(o, "*", 1, 1), 3);
+    ck_assert_ptr_null(heed_optimizer_error(o));
+    heed_optimizer_free(o);
+    heed_params_free(ps);
+}
+END_TEST
+
+/* Rounding may take v - m^2 below 0 once the gradient stays the same; its root is still a
+ * number. */
+START_TEST(centered_variance_stays_a_root)
+{
+    const double x[5] = { 0.1, -0.3, 1e-3, 7.7, 1.1 };
+    heed_params *ps = heed_params_new(HEED_F32, NULL);
+    heed_parameter *p = parameter(ps, "w", 5, 0);
+    heed_gradients *g = heed_params_gradients(ps);
+    heed_optimizer *o = heed_rmsprop_new(
+        ps, (heed_rmsprop_options){ .lr = 1e-9, .alpha = 0.5, .centered = true });
+    for (int step = 0; step < 100; step++) {
+        sweep(g, p, x);
+        ck_assert(heed_optimizer_step(o, g));
+        for (int i = 0; i < 5; i++)
+            ck_assert(isfinite(get(p->data, i, HEED_F32)));
+    }
+    heed_optimizer_free(o);
+    heed_params_free(ps);
 }
 END_TEST
 
@@ -542,6 +729,17 @@ START_TEST(out_of_memory)
     }
     ck_assert(heed_optimizer_step(o, g));
     ck_assert_double_eq(*(double *)p->data, -2.5);
+    for (int n = 1; n <= 2; n++) { /* the list of groups, then the pattern's copy */
+        c.refuse_at = n;
+        ck_assert_int_eq(heed_optimizer_set_group(o, "w", 0, 0), -1);
+        assert_error(heed_optimizer_error(o), "sgd: out of memory");
+        c.refuse_at = 0;
+    }
+    ck_assert(heed_optimizer_step(o, g)); /* at the rate of old: v is 1.5 / 2 */
+    ck_assert_double_eq(*(double *)p->data, -3.25);
+    ck_assert_int_eq(heed_optimizer_set_group(o, "w", 0, 0), 1);
+    ck_assert(heed_optimizer_step(o, g));
+    ck_assert_double_eq(*(double *)p->data, -3.25);
     heed_optimizer_free(o);
     heed_params_free(ps);
     ck_assert_int_eq(c.held, 0);
@@ -915,6 +1113,9 @@ int main(void)
     tcase_add_test(rules, options_refused);
     tcase_add_test(rules, frozen_and_buffers_stay);
     tcase_add_loop_test(rules, later_parameters_count_their_own_steps, 0, TORCH_CASES);
+    tcase_add_loop_test(rules, groups, 0, TORCH_CASES);
+    tcase_add_test(rules, groups_of_later_parameters);
+    tcase_add_test(rules, centered_variance_stays_a_root);
     tcase_add_test(rules, steps_refused);
     tcase_add_test(rules, a_steady_step_allocates_nothing);
     tcase_add_test(rules, out_of_memory);

@@ -205,20 +205,23 @@ typedef struct kernel_dropout {
     double probability, factor;
 } kernel_dropout;
 
-/* One run of parameters, contiguous. */
+/* One run of parameters, contiguous. Which constants and moments count, each function below
+ * says. */
 typedef struct kernel_update {
     int64_t n;
     void *w;
     const void *g;
-    void *m, *v;    /* moments; v unused by sgd; m NULL without momentum */
-    double g_scale; /* multiplies g first: the clipping factor */
+    void *m, *v, *b; /* means of gradients, means of their squares, momentum of the steps */
+    double g_scale;  /* multiplies g first: the clipping factor */
     double lr, beta1, beta2, epsilon;
     double decay;                    /* weight decay */
-    double correction1, correction2; /* 1 - beta^t */
+    double correction1, correction2; /* of the means: m / correction1, v / correction2 */
     bool decoupled; /* AdamW's decay: w -= lr decay w; otherwise g += decay w */
     bool nesterov;
+    double ahead; /* nadam: what the gradient itself adds to the mean of gradients */
     double momentum, dampening;
-    bool first; /* sgd: the first step sets m = g */
+    double initial; /* adagrad: v before the first step */
+    bool first;     /* what the moments hold does not count yet */
 } kernel_update;
 
 typedef struct kernel_table {
@@ -254,8 +257,12 @@ typedef struct kernel_table {
     void (*scatter_add)(const kernel_gather *);
     void (*dropout)(const kernel_dropout *);
     double (*sum_of_squares)(const void *x, int64_t n); /* fixed chunks, f64 total, in order */
-    void (*adam)(const kernel_update *);
-    void (*sgd)(const kernel_update *);
+    void (*adam)(const kernel_update *);                /* m, v; with `nesterov` NAdam */
+    void (*sgd)(const kernel_update *);                 /* m, or NULL without momentum */
+    void (*rmsprop)(const kernel_update *); /* v; m where centred, b with momentum, or NULL */
+    void (*adagrad)(const kernel_update *); /* v */
+    void (*lion)(const kernel_update *);    /* m */
+    void (*average)(const kernel_update *); /* w += lr (g - w) */
 } kernel_table;
 
 typedef struct kernel_isa {

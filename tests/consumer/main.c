@@ -5,6 +5,7 @@
 #include <heed/op.h>
 #include <heed/optim.h>
 #include <heed/params.h>
+#include <heed/training.h>
 #include <math.h>
 #include <stdio.h>
 
