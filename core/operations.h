@@ -363,13 +363,16 @@ typedef struct heed_cross_entropy_options {
     int32_t ignore_index;
     /* In [0, 1): the target is (1 - s) one-hot + s/classes (Szegedy et al. 2016). */
     double smoothing;
+    /* [classes], or NULL: all 1. A factor of each term by its class. Not differentiated. */
+    heed_tensor *weights;
 } heed_cross_entropy_options;
-/* -ln softmax(logits)[label]. logits [..., classes], labels i32 [...]. With every label ignored
- * the mean is 0. options NULL: mean, none ignored, no smoothing. */
+/* -ln softmax(logits)[label]. logits [..., classes], labels i32 [...]. With every label
+ * ignored, and where the weights of those that count add up to 0, the mean is 0. options NULL:
+ * mean, none ignored, no smoothing, no weights. */
 HEED_API heed_tensor *heed_cross_entropy(heed_tape *t, heed_tensor *logits, heed_tensor *labels,
                                          const heed_cross_entropy_options *options);
-/* -sum_j w_j p_j ln softmax(logits)_j with target distributions p of the logits' shape; the mean
- * is over rows. ignore is not for it. */
+/* -sum_j w_j p_j ln softmax(logits)_j with target distributions p of the logits' shape; the
+ * mean is over rows, whatever the weights. Differentiable in p too. ignore is not for it. */
 HEED_API heed_tensor *heed_soft_cross_entropy(heed_tape *t, heed_tensor *logits,
                                               heed_tensor *target,
                                               const heed_cross_entropy_options *options);
@@ -385,21 +388,26 @@ HEED_API heed_tensor *heed_l1(heed_tape *t, heed_tensor *x, heed_tensor *target,
 /* d^2/2 where |d| <= delta, else delta (|d| - delta/2), d = x - target. Huber 1964. */
 HEED_API heed_tensor *heed_huber(heed_tape *t, heed_tensor *x, heed_tensor *target,
                                  double delta, heed_reduction reduction);
-/* max(x, 0) - x target + ln(1 + e^-|x|): the cross-entropy of target in [0, 1] and sigmoid(x). */
+/* max(x, 0) - x target + ln(1 + e^-|x|): the cross-entropy of target and sigmoid(x). Meant for
+ * targets in [0, 1]; others are not refused. */
 HEED_API heed_tensor *heed_binary_cross_entropy(heed_tape *t, heed_tensor *logits,
                                                 heed_tensor *target, heed_reduction reduction);
-/* p (ln p - log_q), 0 where p = 0: summed, KL(p || q). The mean is over all elements. */
+/* p (ln p - log_q); 0 where p = 0, with gradient 0 to both, whatever log_q is. Summed, it is
+ * KL(p || q). The mean is over all elements. */
 HEED_API heed_tensor *heed_kl_divergence(heed_tape *t, heed_tensor *log_q, heed_tensor *p,
                                          heed_reduction reduction);
-/* 1 - cos(a, b) where same, else max(0, cos(a, b) - margin), over the last axis; same: bool. */
+/* 1 - cos(a, b) where same, else max(0, cos(a, b) - margin), over the last axis; same: bool,
+ * one for each pair, or fewer to broadcast. 1e-12 is added to the squared lengths. */
 HEED_API heed_tensor *heed_cosine_embedding(heed_tape *t, heed_tensor *a, heed_tensor *b,
                                             heed_tensor *same, double margin,
                                             heed_reduction reduction);
 /* -ln of the probability of all paths that collapse to the target (Graves et al. 2006).
  * log_probabilities [T, B, classes] (log_softmax's), targets i32 [B, S] (padded), lengths i32
- * [B]: of the inputs (<= T) and of the targets (<= S). Blank: the class that stands for none.
- * The mean divides each by its target's length first, as PyTorch. An impossible target gives
- * infinity, or 0 and gradient 0 with zero_infinity. */
+ * [B]: of the inputs (<= T) and of the targets (<= S). Blank: the class that stands for none;
+ * no label of a target is the blank. The mean divides each by its target's length first, as
+ * PyTorch. An impossible target gives infinity, or 0 with zero_infinity, and has gradient 0
+ * either way. The gradient is by the log-probabilities as they stand, and agrees with PyTorch's
+ * behind log_softmax. options NULL: mean, blank 0. */
 typedef struct heed_ctc_options {
     heed_reduction reduction;
     int32_t blank;

@@ -882,12 +882,18 @@ START_TEST(norms)
 END_TEST
 
 static void check_entropy(const kernel_isa *isa, bool f64, int64_t rows, int64_t classes,
-                          double smoothing)
+                          double smoothing, bool weighted)
 {
     const kernel_table *table = table_of(isa, f64);
     void *x = random_room(rows * classes, f64, 6), *loss = random_room(rows, f64, 1),
          *lse = random_room(rows, f64, 1);
     void *gy = random_room(rows, f64, 1), *gx = random_room(rows * classes, f64, 1);
+    void *weights = random_room(classes, f64, 1);
+    wide weight_sum = 0;
+    for (int64_t j = 0; j < classes; j++) {
+        set(weights, j, f64, weighted ? fabs(get(weights, j, f64)) : 1);
+        weight_sum += (wide)get(weights, j, f64);
+    }
     int32_t *labels = room((size_t)rows * sizeof *labels);
     for (int64_t i = 0; i < rows; i++)
         labels[i] = i % 5 == 3 ? -100 : (int32_t)random_below(classes);
@@ -897,6 +903,8 @@ static void check_entropy(const kernel_isa *isa, bool f64, int64_t rows, int64_t
                                .labels = labels,
                                .ignore = -100,
                                .smoothing = smoothing,
+                               .weights = weighted ? weights : NULL,
+                               .weight_sum = (double)weight_sum,
                                .loss = loss,
                                .lse = lse,
                                .gy = gy,
@@ -921,25 +929,29 @@ static void check_entropy(const kernel_isa *isa, bool f64, int64_t rows, int64_t
             top = fmaxl(top, (wide)get(x, i, f64));
         for (int64_t i = row * classes; i < (row + 1) * classes; i++) {
             sum += expl((wide)get(x, i, f64) - top);
-            all += (wide)get(x, i, f64);
+            all += (wide)get(weights, i - row * classes, f64) * (wide)get(x, i, f64);
         }
         wide log_sum = top + logl(sum), s = (wide)smoothing;
         bool ignored = labels[row] == -100;
+        wide own = ignored ? 0 : (1 - s) * (wide)get(weights, labels[row], f64);
+        wide mass = own + s / classes * weight_sum;
         wide expected = ignored ? 0
-                                : log_sum -
-                                      (1 - s) * (wide)get(x, row * classes + labels[row], f64) -
+                                : mass * log_sum -
+                                      own * (wide)get(x, row * classes + labels[row], f64) -
                                       s / classes * all;
         check_near("lse", isa, f64, get(lse, row, f64), log_sum, 1 + fabsl(log_sum), 2);
         check_near("loss", isa, f64, get(loss, row, f64), expected, 12, 4);
         wide g = (wide)get(gy, row * c.gy_stride, f64) / 8;
         for (int64_t j = 0; j < classes; j++) {
             wide p = expl((wide)get(x, row * classes + j, f64) - log_sum);
-            expected = ignored ? 0 : g * (p - (j == labels[row] ? 1 - s : 0) - s / classes);
+            expected = ignored ? 0
+                               : g * (mass * p - (j == labels[row] ? own : 0) -
+                                      s / classes * (wide)get(weights, j, f64));
             check_near("cross_entropy_grad", isa, f64, get(gx, row * classes + j, f64),
                        expected, fabsl(g), 16);
         }
     }
-    void *arrays[] = { x, loss, lse, gy, gx, labels, single[0], single[1] };
+    void *arrays[] = { x, loss, lse, gy, gx, weights, labels, single[0], single[1] };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
 }
@@ -953,8 +965,10 @@ START_TEST(cross_entropy)
     static const int64_t shapes[][2] = { { 0, 3 },   { 1, 1 },    { 5, 2 },
                                          { 33, 65 }, { 6, 9001 }, { 300, 80 } };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        check_entropy(isa, f64, shapes[i][0], shapes[i][1], 0);
-        check_entropy(isa, f64, shapes[i][0], shapes[i][1], 0.1);
+        for (int weighted = 0; weighted < 2; weighted++) {
+            check_entropy(isa, f64, shapes[i][0], shapes[i][1], 0, weighted);
+            check_entropy(isa, f64, shapes[i][0], shapes[i][1], 0.1, weighted);
+        }
     }
     /* without smoothing, a class of probability 0 costs nothing */
     double x[4], loss[1], lse[1], gx[4], gy[1];

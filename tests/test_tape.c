@@ -419,7 +419,7 @@ START_TEST(misuse_is_told)
         "sum: [2,3]: axis -3 is out of range for 2 axes",
         "add: [2,3] x [2,3]: dtypes f64 and f32 differ",
         "embedding: [2,3] x [2]: id 5 at index 1 is outside 0 .. 1",
-        "cross_entropy: [2,3] x [2]: label 5 at index 1 is outside 0 .. 2",
+        "cross_entropy: [2,3] x [2] x none: label 5 at index 1 is outside 0 .. 2",
         "reshape: [2,3]: does not reshape to [4,-1]",
         "expand: [2,3]: does not broadcast to [2,4]",
         "attention: [1,2,3,4] x [1,2,3,4] x [2,3] x none: needs q [B,H,T,D]",

@@ -139,20 +139,22 @@ typedef struct kernel_rows {
     void *scratch;
 } kernel_rows;
 
-/* Cross-entropy from logits. With p = softmax(x_r), c = classes, s = smoothing, w_r = 0 when
- * the label is the ignored one and 1 otherwise:
- *   loss_r = w_r (lse_r - (1 - s) x[r, label] - (s/c) sum_j x[r, j])
- *   gx[r, j] = gy_r w_r (p_j - (1 - s)[j = label] - s/c)        (written over [rows, classes])
- *   */
+/* Cross-entropy from logits. With p = softmax(x_r), c = classes, s = smoothing, w the weights
+ * of the classes (1 where there are none), and M = (1 - s) w_label + (s/c) sum_j w_j:
+ *   loss_r = M lse_r - (1 - s) w_label x[r, label] - (s/c) sum_j w_j x[r, j]
+ *   gx[r, j] = gy_r (M p_j - (1 - s) w_label [j = label] - (s/c) w_j)
+ * and both 0 where the label is the ignored one. gx is written over [rows, classes]. */
 typedef struct kernel_cross_entropy {
     int64_t rows, classes;
     const void *x;         /* [rows, classes] contiguous */
     const int32_t *labels; /* [rows] contiguous; the caller has checked the range */
     int32_t ignore;        /* this label is skipped */
     double smoothing;
-    void *loss;     /* [rows] */
-    void *lse;      /* [rows]: log sum exp of each row (written forward, read backward) */
-    const void *gy; /* [rows], element stride gy_stride (0 for one common value) */
+    const void *weights; /* [classes], or NULL: all 1; */
+    double weight_sum;   /* and their sum, read where there are weights */
+    void *loss;          /* [rows] */
+    void *lse;           /* [rows]: log sum exp of each row (written forward, read backward) */
+    const void *gy;      /* [rows], element stride gy_stride (0 for one common value) */
     int64_t gy_stride;
     double gy_scale; /* multiplies gy: 1/count for a mean */
     void *gx;        /* [rows, classes] */
