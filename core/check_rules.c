@@ -44,8 +44,13 @@ static void check_geometry(check_trial *trial, heed_tape *t)
     if (!y)
         return;
     bool arranged = y->record && y->record->call.op == trial->op;
-    for (int i = 0; arranged && i < trial->n; i++)
-        x[i] = y->record->call.x[i]; /* contiguous where the record says so */
+    bool variadic = trial->op->arity == HEED_VARIADIC;
+    for (int i = 0; i < trial->n; i++) { /* contiguous where the record says so */
+        if (arranged)
+            x[i] = y->record->call.x[i];
+        else if (x[i] && (variadic ? trial->op->dense != 0 : (trial->op->dense >> i & 1) != 0))
+            x[i] = heed_contiguous(t, x[i]);
+    }
     heed_result r = { 0 };
     heed_call again = {
         .op = trial->op, .n = trial->n, .x = x, .attributes = trial->c->attributes
