@@ -46,7 +46,7 @@ bool heed__floats(heed_tape *t, const heed_call *c)
     return true;
 }
 
-static bool broadcast(heed_tape *t, const heed_call *c, heed_shape *shape)
+bool heed__broadcast(heed_tape *t, const heed_call *c, heed_shape *shape)
 {
     *shape = (heed_shape){ 0 };
     for (int i = 0; i < c->n; i++) {
@@ -70,13 +70,13 @@ static bool broadcast(heed_tape *t, const heed_call *c, heed_shape *shape)
 bool heed__shape_map(heed_tape *t, const heed_call *c, heed_result *r)
 {
     r->dtype = c->x[c->n - 1]->dtype; /* where's mask comes first */
-    return heed__floats(t, c) && broadcast(t, c, &r->shape);
+    return heed__floats(t, c) && heed__broadcast(t, c, &r->shape);
 }
 
 bool heed__shape_test(heed_tape *t, const heed_call *c, heed_result *r)
 {
     r->dtype = HEED_BOOL;
-    return heed__floats(t, c) && broadcast(t, c, &r->shape);
+    return heed__floats(t, c) && heed__broadcast(t, c, &r->shape);
 }
 
 bool heed__shape_like(heed_tape *t, const heed_call *c, heed_result *r)

@@ -18,6 +18,9 @@
 const kernel_table *heed__kernels(heed_dtype dtype);
 const portable_table *heed__portable(heed_dtype dtype);
 
+/* The common shape of all operands, or a refusal. */
+bool heed__broadcast(heed_tape *t, const heed_call *c, heed_shape *shape);
+
 /* Shape rules. */
 /* broadcast of all operands */
 bool heed__shape_map(heed_tape *t, const heed_call *c, heed_result *r);
