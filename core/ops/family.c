@@ -14,6 +14,22 @@ const portable_table *heed__portable(heed_dtype dtype)
     return dtype == HEED_F64 ? &heed__portable_f64 : &heed__portable_f32;
 }
 
+const element_table *heed__elements(heed_dtype dtype)
+{
+    switch (dtype) {
+    case HEED_F32:
+        return &heed__elements_f32;
+    case HEED_F64:
+        return &heed__elements_f64;
+    case HEED_I32:
+        return &heed__elements_i32;
+    case HEED_BOOL:
+    case HEED_U8:
+        break;
+    }
+    return &heed__elements_u8;
+}
+
 static const heed_op *const table[] = {
 #define HEED_OP(name) &heed_op_##name,
 #include "../ops.def"

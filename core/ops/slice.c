@@ -1,5 +1,4 @@
-/* Parts of an axis, views too: slices and their adjoint, one index, axes reversed, and the axis cut
- * into several. */
+/* Parts of an axis, as views: slices and their adjoint, one index, axes reversed. */
 #include "ops.h"
 
 #include <string.h>
