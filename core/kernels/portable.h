@@ -45,8 +45,8 @@ typedef struct kernel_order {
 
 /* Elements picked by a mask, or their places; contiguous. */
 typedef struct kernel_mask {
-    int64_t n;
-    const uint8_t *mask; /* [n] */
+    int64_t n, count;
+    const uint8_t *mask; /* [n], of which `count` hold */
     const void *x;
     void *y;
 } kernel_mask;
@@ -59,8 +59,9 @@ typedef struct element_table {
     size_t (*order_scratch)(const kernel_order *);
     void (*order)(const kernel_order *);
     int64_t (*count)(const void *x, int64_t n); /* of elements that are not 0 */
-    /* Their indices, ndim each, in row-major order. */
-    void (*nonzero)(const void *x, int ndim, const int64_t *shape, int32_t *places);
+    /* Their indices, [count, ndim], in row-major order. */
+    void (*nonzero)(const void *x, int ndim, const int64_t *shape, int64_t count,
+                    int32_t *places);
     void (*compress)(const kernel_mask *);   /* y: the elements of x [n] where mask holds */
     void (*decompress)(const kernel_mask *); /* y [n]: those elements of x put back, else 0 */
 } element_table;

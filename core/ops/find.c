@@ -27,9 +27,11 @@ static bool masked_select_shape(heed_tape *t, const heed_call *c, heed_result *r
 }
 static void masked_select_run(const heed_call *c, heed_tensor *y)
 {
-    kernel_mask m = {
-        .n = heed_size(c->x[1]), .mask = c->x[1]->data, .x = c->x[0]->data, .y = y->data
-    };
+    kernel_mask m = { .n = heed_size(c->x[1]),
+                      .count = y->shape[0],
+                      .mask = c->x[1]->data,
+                      .x = c->x[0]->data,
+                      .y = y->data };
     heed__elements(y->dtype)->compress(&m);
 }
 static void masked_select_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
@@ -98,9 +100,11 @@ static bool masked_select_grad_shape(heed_tape *t, const heed_call *c, heed_resu
 }
 static void masked_select_grad_run(const heed_call *c, heed_tensor *y)
 {
-    kernel_mask m = {
-        .n = heed_size(c->x[1]), .mask = c->x[1]->data, .x = c->x[0]->data, .y = y->data
-    };
+    kernel_mask m = { .n = heed_size(c->x[1]),
+                      .count = c->x[0]->shape[0],
+                      .mask = c->x[1]->data,
+                      .x = c->x[0]->data,
+                      .y = y->data };
     heed__elements(y->dtype)->decompress(&m);
 }
 static void masked_select_grad_vjp(heed_tape *t, const heed_call *c, heed_tensor *y,
@@ -151,7 +155,7 @@ static bool nonzero_shape(heed_tape *t, const heed_call *c, heed_result *r)
 static void nonzero_run(const heed_call *c, heed_tensor *y)
 {
     const heed_tensor *x = c->x[0];
-    heed__elements(x->dtype)->nonzero(x->data, x->ndim, x->shape, y->data);
+    heed__elements(x->dtype)->nonzero(x->data, x->ndim, x->shape, y->shape[0], y->data);
 }
 static const heed_case nonzero_cases[] = {
     { .label = "zeros of both signs, NaN",
