@@ -59,6 +59,11 @@ static const heed_case roll_cases[] = {
       .attributes = &(const roll_attributes){ 1, 1 },
       .stated = true },
 };
+static const heed_case roll_refusals[] = {
+    { .label = "axis 1 is out of range",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const roll_attributes){ 1, 1 } },
+};
 HEED_DEFINE_OP(roll) = { .name = "roll",
                          .arity = 1,
                          .attributes_size = sizeof(roll_attributes),
@@ -67,6 +72,7 @@ HEED_DEFINE_OP(roll) = { .name = "roll",
                          .formula = "y[(i + shift) mod n] = x[i]",
                          .adjoint = "gx[i] = gy[(i + shift) mod n]",
                          .linear = true,
+                         HEED_REFUSES(roll_refusals),
                          HEED_CASES(roll_cases) };
 
 /* repeat.   y[i] = x[i / count] along an axis;   gx[j] = sum of its count places of gy */
@@ -119,6 +125,17 @@ static const heed_case repeat_cases[] = {
       .stated = true,
       .gx = { (const double[]){ 0, 0 } } },
 };
+static const heed_case repeat_refusals[] = {
+    { .label = "-1 times along axis 0 is less than none",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const repeat_attributes){ 0, -1 } },
+    { .label = "is too many elements",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const repeat_attributes){ 0, INT64_MAX } },
+    { .label = "axis -2 is out of range",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const repeat_attributes){ -2, 1 } },
+};
 HEED_DEFINE_OP(repeat) = { .name = "repeat",
                            .arity = 1,
                            .dense = 1,
@@ -128,6 +145,7 @@ HEED_DEFINE_OP(repeat) = { .name = "repeat",
                            .formula = "y[i] = x[i / count], cut to a whole number",
                            .adjoint = "gx[j] = sum over i with i / count = j of gy[i]",
                            .linear = true,
+                           HEED_REFUSES(repeat_refusals),
                            HEED_CASES(repeat_cases) };
 
 /* tile.   y[i] = x[i mod n], along each axis;   gx[j] = sum of gy over its places */
@@ -197,6 +215,17 @@ static const heed_case tile_cases[] = {
       .stated = true,
       .gx = { (const double[]){ 0, 0 } } },
 };
+static const heed_case tile_refusals[] = {
+    { .label = "counts [-1] are negative",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const heed_shape)HEED_DIMS(-1) },
+    { .label = "too many or too large",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const heed_shape)HEED_DIMS(INT64_MAX) },
+    { .label = "too many or overflow",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const heed_shape)HEED_DIMS(INT64_MAX, 1) },
+};
 HEED_DEFINE_OP(tile) = { .name = "tile",
                          .arity = 1,
                          .dense = 1,
@@ -206,6 +235,7 @@ HEED_DEFINE_OP(tile) = { .name = "tile",
                          .formula = "y[i] = x[i mod n] along each axis",
                          .adjoint = "gx[j] = sum over i with i mod n = j of gy[i]",
                          .linear = true,
+                         HEED_REFUSES(tile_refusals),
                          HEED_CASES(tile_cases) };
 
 /* patches.   [B, C, H, W] -> [B, N, C h w]: with H = P h and W = Q w,
@@ -266,6 +296,17 @@ static const heed_case patches_cases[] = {
       .attributes = &(const patches_attributes){ 2, 2 },
       .stated = true },
 };
+static const heed_case patches_refusals[] = {
+    { .label = "needs [B,C,H,W]",
+      .x = { { .shape = HEED_DIMS(2, 2, 2) } },
+      .attributes = &(const patches_attributes){ 2, 2 } },
+    { .label = "patches of 2 x 3 do not cut the image",
+      .x = { { .shape = HEED_DIMS(1, 1, 2, 4) } },
+      .attributes = &(const patches_attributes){ 2, 3 } },
+    { .label = "patches of 0 x 1 do not cut the image",
+      .x = { { .shape = HEED_DIMS(1, 1, 2, 4) } },
+      .attributes = &(const patches_attributes){ 0, 1 } },
+};
 HEED_DEFINE_OP(patches) = { .name = "patches",
                             .arity = 1,
                             .attributes_size = sizeof(patches_attributes),
@@ -274,6 +315,7 @@ HEED_DEFINE_OP(patches) = { .name = "patches",
                             .formula = "y = the patches of an image as rows",
                             .adjoint = "gx = gy's rows put back as patches",
                             .linear = true,
+                            HEED_REFUSES(patches_refusals),
                             HEED_CASES(patches_cases) };
 
 /* ---- the calls ---- */

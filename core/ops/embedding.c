@@ -64,6 +64,19 @@ static const heed_case embedding_cases[] = {
       .stated = true,
       .gx = { (const double[]){ 0, 0 } } },
 };
+static const heed_case embedding_refusals[] = {
+    { .label = "id 2 at index 1 is outside 0 .. 1",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .dtype = HEED_I32,
+               .shape = HEED_DIMS(2),
+               .values = (const double[]){ 1, 2 } } } },
+    { .label = "id -1 at index 0 is outside 0 .. 1",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(1), .values = (const double[]){ -1 } } } },
+    { .label = "the table must be [rows, width]",
+      .x = { { .shape = HEED_DIMS(2) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } } },
+};
 HEED_DEFINE_OP(embedding) = { .name = "embedding",
                               .arity = 2,
                               .integer = 2,
@@ -75,6 +88,7 @@ HEED_DEFINE_OP(embedding) = { .name = "embedding",
                               .uses = HEED_USES_X(1),
                               .linear = true,
                               .vjp = embedding_vjp,
+                              HEED_REFUSES(embedding_refusals),
                               HEED_CASES(embedding_cases) };
 
 /* scatter_rows.   y[r] = sum over i with ids[i] = r of x[i];   gx[i] = gy[ids[i]] */
@@ -130,6 +144,16 @@ static const heed_case scatter_cases[] = {
       .stated = true,
       .y = (const double[]){ 0, 0 } },
 };
+static const heed_case scatter_refusals[] = {
+    { .label = "id 2 at index 1 is outside 0 .. 1",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(2), .values = (const double[]){ 1, 2 } } },
+      .attributes = &(const scatter_attributes){ 2 } },
+    { .label = "needs x [..., width] and ids [...]",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(1), .values = (const double[]){ 1 } } },
+      .attributes = &(const scatter_attributes){ 2 } },
+};
 HEED_DEFINE_OP(scatter_rows) = { .name = "scatter_rows",
                                  .arity = 2,
                                  .integer = 2,
@@ -143,6 +167,7 @@ HEED_DEFINE_OP(scatter_rows) = { .name = "scatter_rows",
                                  .uses = HEED_USES_X(1),
                                  .linear = true,
                                  .vjp = scatter_vjp,
+                                 HEED_REFUSES(scatter_refusals),
                                  HEED_CASES(scatter_cases) };
 
 /* one_hot.   y[..., j] = [ids[...] = j]; an id outside the classes gives a row of zeros */
@@ -189,6 +214,14 @@ static const heed_case one_hot_cases[] = {
       .attributes = &(const one_hot_attributes){ 2, HEED_F64 },
       .stated = true },
 };
+static const heed_case one_hot_refusals[] = {
+    { .label = "extents are negative",
+      .x = { { .dtype = HEED_I32, .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } },
+      .attributes = &(const one_hot_attributes){ -1, HEED_F64 } },
+    { .label = "the ids are bool but must be i32",
+      .x = { { .dtype = HEED_BOOL, .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } },
+      .attributes = &(const one_hot_attributes){ 2, HEED_F64 } },
+};
 HEED_DEFINE_OP(one_hot) = { .name = "one_hot",
                             .arity = 1,
                             .integer = 1,
@@ -198,6 +231,7 @@ HEED_DEFINE_OP(one_hot) = { .name = "one_hot",
                             .run = one_hot_run,
                             .formula = "y[..., j] = [ids[...] = j]",
                             .adjoint = "none: ids are integers",
+                            HEED_REFUSES(one_hot_refusals),
                             HEED_CASES(one_hot_cases) };
 
 heed_tensor *heed_embedding(heed_tape *t, heed_tensor *table, heed_tensor *ids)

@@ -47,6 +47,17 @@ static const heed_case expand_cases[] = {
       .stated = true,
       .gx = { (const double[]){ 0 } } },
 };
+static const heed_case expand_refusals[] = {
+    { .label = "does not broadcast to [2,4]",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const heed_shape)HEED_DIMS(2, 4) },
+    { .label = "does not broadcast to [3]",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const heed_shape)HEED_DIMS(3) },
+    { .label = "extents are negative",
+      .x = { { .shape = HEED_DIMS(3) } },
+      .attributes = &(const heed_shape)HEED_DIMS(-1, 3) },
+};
 HEED_DEFINE_OP(expand) = { .name = "expand",
                            .arity = 1,
                            .attributes_size = sizeof(heed_shape),
@@ -55,6 +66,7 @@ HEED_DEFINE_OP(expand) = { .name = "expand",
                            .adjoint = "gx = gy summed over the added axes",
                            .linear = true,
                            .vjp = expand_vjp,
+                           HEED_REFUSES(expand_refusals),
                            HEED_CASES(expand_cases) };
 
 /* contiguous.   y = x, copied to row-major order;   gx = gy */

@@ -71,6 +71,16 @@ static const heed_case masked_select_cases[] = {
       .stated = true,
       .gx = { (const double[]){ 0, 0 } } },
 };
+static const heed_case masked_select_refusals[] = {
+    { .label = "x and mask differ in shape",
+      .x = { { .shape = HEED_DIMS(2) },
+             { .dtype = HEED_BOOL, .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } } },
+    { .label = "the mask is i32 but must be bool",
+      .x = { { .shape = HEED_DIMS(2) },
+             { .dtype = HEED_I32,
+               .shape = HEED_DIMS(2),
+               .values = (const double[]){ 0, 1 } } } },
+};
 HEED_DEFINE_OP(masked_select) = { .name = "masked_select",
                                   .arity = 2,
                                   .integer = 2,
@@ -82,6 +92,7 @@ HEED_DEFINE_OP(masked_select) = { .name = "masked_select",
                                   .uses = HEED_USES_X(1),
                                   .linear = true,
                                   .vjp = masked_select_vjp,
+                                  HEED_REFUSES(masked_select_refusals),
                                   HEED_CASES(masked_select_cases) };
 
 /* masked_select_grad.   y = 0 with the elements of x where the mask holds;
@@ -127,6 +138,18 @@ static const heed_case masked_select_grad_cases[] = {
       .stated = true,
       .y = (const double[]){ 0, 0 } },
 };
+static const heed_case masked_select_grad_refusals[] = {
+    { .label = "the mask holds at 1 places",
+      .x = { { .shape = HEED_DIMS(2) },
+             { .dtype = HEED_BOOL,
+               .shape = HEED_DIMS(2),
+               .values = (const double[]){ 0, 1 } } } },
+    { .label = "the mask is i32 but must be bool",
+      .x = { { .shape = HEED_DIMS(1) },
+             { .dtype = HEED_I32,
+               .shape = HEED_DIMS(2),
+               .values = (const double[]){ 0, 1 } } } },
+};
 HEED_DEFINE_OP(masked_select_grad) = { .name = "masked_select_grad",
                                        .arity = 2,
                                        .integer = 2,
@@ -138,6 +161,7 @@ HEED_DEFINE_OP(masked_select_grad) = { .name = "masked_select_grad",
                                        .uses = HEED_USES_X(1),
                                        .linear = true,
                                        .vjp = masked_select_grad_vjp,
+                                       HEED_REFUSES(masked_select_grad_refusals),
                                        HEED_CASES(masked_select_grad_cases) };
 
 /* nonzero.   The indices of what is not 0, a row each, in row-major order */

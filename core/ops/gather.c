@@ -76,6 +76,34 @@ static const heed_case gather_cases[] = {
       .stated = true,
       .gx = { (const double[]){ 0, 0, 0, 0 } } },
 };
+static const heed_case gather_refusals[] = {
+    { .label = "id 3 at index 1 is outside 0 .. 2",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .dtype = HEED_I32,
+               .shape = HEED_DIMS(1, 2),
+               .values = (const double[]){ 2, 3 } } },
+      .attributes = &(const gather_attributes){ .axis = 1 } },
+    { .label = "id -1 at index 0 is outside 0 .. 2",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .dtype = HEED_I32,
+               .shape = HEED_DIMS(1, 1),
+               .values = (const double[]){ -1 } } },
+      .attributes = &(const gather_attributes){ .axis = 1 } },
+    { .label = "no larger extents beside axis 1",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .dtype = HEED_I32,
+               .shape = HEED_DIMS(3, 1),
+               .values = (const double[]){ 0, 0, 0 } } },
+      .attributes = &(const gather_attributes){ .axis = 1 } },
+    { .label = "as many axes",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } },
+      .attributes = &(const gather_attributes){ .axis = 1 } },
+    { .label = "axis 0 is out of range for 0 axes",
+      .x = { { .shape = { 0 } },
+             { .dtype = HEED_I32, .shape = { 0 }, .values = (const double[]){ 0 } } },
+      .attributes = &(const gather_attributes){ .axis = 0 } },
+};
 HEED_DEFINE_OP(gather) = { .name = "gather",
                            .arity = 2,
                            .integer = 2,
@@ -88,6 +116,7 @@ HEED_DEFINE_OP(gather) = { .name = "gather",
                            .uses = HEED_USES_X(1),
                            .linear = true,
                            .vjp = gather_vjp,
+                           HEED_REFUSES(gather_refusals),
                            HEED_CASES(gather_cases) };
 
 /* gather_grad.   y = 0 with x[i, j, k] added at [i, ids[i, j, k], k];   gx = gather(gy) */
@@ -139,6 +168,22 @@ static const heed_case gather_grad_cases[] = {
       .stated = true,
       .y = (const double[]){ 0, 0 } },
 };
+static const heed_case gather_grad_refusals[] = {
+    { .label = "id 3 at index 1 is outside 0 .. 2",
+      .x = { { .shape = HEED_DIMS(2) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(2), .values = (const double[]){ 2, 3 } } },
+      .attributes = &(const gather_attributes){ 0, HEED_DIMS(3) } },
+    { .label = "x and ids differ in shape",
+      .x = { { .shape = HEED_DIMS(2) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } },
+      .attributes = &(const gather_attributes){ 0, HEED_DIMS(3) } },
+    { .label = "no larger extents beside axis 0",
+      .x = { { .shape = HEED_DIMS(1, 2) },
+             { .dtype = HEED_I32,
+               .shape = HEED_DIMS(1, 2),
+               .values = (const double[]){ 0, 0 } } },
+      .attributes = &(const gather_attributes){ 0, HEED_DIMS(3, 1) } },
+};
 HEED_DEFINE_OP(gather_grad) = {
     .name = "gather_grad",
     .arity = 2,
@@ -153,6 +198,7 @@ HEED_DEFINE_OP(gather_grad) = {
     .uses = HEED_USES_X(1),
     .linear = true,
     .vjp = gather_grad_vjp,
+    HEED_REFUSES(gather_grad_refusals),
     HEED_CASES(gather_grad_cases)
 };
 
@@ -213,6 +259,20 @@ static const heed_case index_select_cases[] = {
       .stated = true,
       .gx = { (const double[]){ 0, 0 } } },
 };
+static const heed_case index_select_refusals[] = {
+    { .label = "id 2 at index 1 is outside 0 .. 1",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(2), .values = (const double[]){ 1, 2 } } },
+      .attributes = &(const index_attributes){ 0, 0 } },
+    { .label = "the ids must be a list",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(1, 1), .values = (const double[]){ 0 } } },
+      .attributes = &(const index_attributes){ 0, 0 } },
+    { .label = "axis 2 is out of range",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } },
+      .attributes = &(const index_attributes){ 2, 0 } },
+};
 HEED_DEFINE_OP(index_select) = { .name = "index_select",
                                  .arity = 2,
                                  .integer = 2,
@@ -225,6 +285,7 @@ HEED_DEFINE_OP(index_select) = { .name = "index_select",
                                  .uses = HEED_USES_X(1),
                                  .linear = true,
                                  .vjp = index_select_vjp,
+                                 HEED_REFUSES(index_select_refusals),
                                  HEED_CASES(index_select_cases) };
 
 /* index_select_grad.   y = 0 with x[..., j, ...] added at ids[j];   gx = index_select(gy) */
@@ -272,6 +333,16 @@ static const heed_case index_select_grad_cases[] = {
       .stated = true,
       .y = (const double[]){ 0, 0 } },
 };
+static const heed_case index_select_grad_refusals[] = {
+    { .label = "id 2 at index 1 is outside 0 .. 1",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(2), .values = (const double[]){ 1, 2 } } },
+      .attributes = &(const index_attributes){ 0, 2 } },
+    { .label = "axis 0 needs an id for each slice",
+      .x = { { .shape = HEED_DIMS(2, 3) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } },
+      .attributes = &(const index_attributes){ 0, 2 } },
+};
 HEED_DEFINE_OP(index_select_grad) = { .name = "index_select_grad",
                                       .arity = 2,
                                       .integer = 2,
@@ -285,6 +356,7 @@ HEED_DEFINE_OP(index_select_grad) = { .name = "index_select_grad",
                                       .uses = HEED_USES_X(1),
                                       .linear = true,
                                       .vjp = index_select_grad_vjp,
+                                      HEED_REFUSES(index_select_grad_refusals),
                                       HEED_CASES(index_select_grad_cases) };
 
 heed_tensor *heed_gather(heed_tape *t, heed_tensor *x, heed_tensor *ids, int axis)

@@ -82,6 +82,21 @@ static const heed_case concatenate_cases[] = {
       .stated = true,
       .gx = { NULL, (const double[]){ 1, 1 } } },
 };
+static const heed_case concatenate_refusals[] = {
+    { .label = "operands 0 and 1 differ beside axis 0",
+      .n = 2,
+      .x = { { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(2, 2) } },
+      .attributes = &(const join_attributes){ 0 } },
+    { .label = "dtypes f64 and i32 differ",
+      .n = 2,
+      .x = { { .shape = HEED_DIMS(2) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } },
+      .attributes = &(const join_attributes){ 0 } },
+    { .label = "axis 0 is out of range for 0 axes",
+      .n = 2,
+      .x = { { .shape = { 0 } }, { .shape = { 0 } } },
+      .attributes = &(const join_attributes){ 0 } },
+};
 HEED_DEFINE_OP(concatenate) = { .name = "concatenate",
                                 .arity = HEED_VARIADIC,
                                 .attributes_size = sizeof(join_attributes),
@@ -91,6 +106,7 @@ HEED_DEFINE_OP(concatenate) = { .name = "concatenate",
                                 .adjoint = "gx_i = gy at x_i's slice",
                                 .linear = true,
                                 .vjp = concatenate_vjp,
+                                HEED_REFUSES(concatenate_refusals),
                                 HEED_CASES(concatenate_cases) };
 
 /* stack.   Operands of one shape one after another along a new axis;   gx_i = gy at index i */
@@ -166,6 +182,26 @@ static const heed_case stack_cases[] = {
       .attributes = &(const join_attributes){ 1 },
       .stated = true },
 };
+static const heed_case stack_refusals[] = {
+    { .label = "operands 0 and 1 differ in shape or dtype",
+      .n = 2,
+      .x = { { .shape = HEED_DIMS(2) }, { .shape = HEED_DIMS(3) } },
+      .attributes = &(const join_attributes){ 0 } },
+    { .label = "operands 0 and 2 differ in shape or dtype",
+      .n = 3,
+      .x = { { .shape = HEED_DIMS(1) },
+             { .shape = HEED_DIMS(1) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(1), .values = (const double[]){ 0 } } },
+      .attributes = &(const join_attributes){ 0 } },
+    { .label = "axis 2 is out of range for 2 axes",
+      .n = 2,
+      .x = { { .shape = HEED_DIMS(2) }, { .shape = HEED_DIMS(2) } },
+      .attributes = &(const join_attributes){ 2 } },
+    { .label = "8 axes and can have no more",
+      .n = 1,
+      .x = { { .shape = HEED_DIMS(1, 1, 1, 1, 1, 1, 1, 1) } },
+      .attributes = &(const join_attributes){ 0 } },
+};
 HEED_DEFINE_OP(stack) = { .name = "stack",
                           .arity = HEED_VARIADIC,
                           .attributes_size = sizeof(join_attributes),
@@ -175,6 +211,7 @@ HEED_DEFINE_OP(stack) = { .name = "stack",
                           .adjoint = "gx_i = gy at index i",
                           .linear = true,
                           .vjp = stack_vjp,
+                          HEED_REFUSES(stack_refusals),
                           HEED_CASES(stack_cases) };
 
 /* ---- the calls ---- */

@@ -138,6 +138,20 @@ static const heed_case pad_cases[] = {
       .stated = true,
       .y = (const double[]){ 3, 3 } },
 };
+static const heed_case pad_refusals[] = {
+    { .label = "-1 before and -2 after cut more than axis 0 has",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const pad_attributes){ { -1 }, { -2 }, 0 } },
+    { .label = "-3 before and 2 after cut more than axis 0 has",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const pad_attributes){ { -3 }, { 2 }, 0 } },
+    { .label = "the extents overflow",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const pad_attributes){ { INT64_MAX }, { 0 }, 0 } },
+    { .label = "the value 256 is not one of u8",
+      .x = { { .dtype = HEED_U8, .shape = HEED_DIMS(1), .values = (const double[]){ 1 } } },
+      .attributes = &(const pad_attributes){ { 0 }, { 1 }, 256 } },
+};
 HEED_DEFINE_OP(pad) = { .name = "pad",
                         .arity = 1,
                         .attributes_size = sizeof(pad_attributes),
@@ -146,6 +160,7 @@ HEED_DEFINE_OP(pad) = { .name = "pad",
                         .formula = "y = x between constants",
                         .adjoint = "gx = gy without what was added, 0 where x was cut",
                         .vjp = pad_vjp,
+                        HEED_REFUSES(pad_refusals),
                         HEED_CASES(pad_cases) };
 
 /* pad_reflect.   y[i] = x[|i - before|], and at the other end likewise */
@@ -204,6 +219,17 @@ static const heed_case reflect_cases[] = {
       .y = (const double[]){ 1 },
       .gx = { (const double[]){ 1 } } },
 };
+static const heed_case reflect_refusals[] = {
+    { .label = "axis 0 of extent 2 mirrors fewer than 2 elements, not 3",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const pad_attributes){ { 1 }, { 3 }, 0 } },
+    { .label = "axis 0 of extent 0 mirrors fewer than 0 elements, not 1",
+      .x = { { .shape = HEED_DIMS(0) } },
+      .attributes = &(const pad_attributes){ { 1 }, { 0 }, 0 } },
+    { .label = "only a constant pad can cut",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const pad_attributes){ { -1 }, { 0 }, 0 } },
+};
 HEED_DEFINE_OP(pad_reflect) = { .name = "pad_reflect",
                                 .arity = 1,
                                 .attributes_size = sizeof(pad_attributes),
@@ -212,6 +238,7 @@ HEED_DEFINE_OP(pad_reflect) = { .name = "pad_reflect",
                                 .formula = "y = x between its mirror images",
                                 .adjoint = "gx[j] = sum of gy where y shows x[j]",
                                 .linear = true,
+                                HEED_REFUSES(reflect_refusals),
                                 HEED_CASES(reflect_cases) };
 
 /* pad_edge.   y[i] = x[min(max(i - before, 0), n - 1)] */
@@ -266,6 +293,17 @@ static const heed_case edge_cases[] = {
       .stated = true,
       .y = (const double[]){ 1, 1, 2 } },
 };
+static const heed_case edge_refusals[] = {
+    { .label = "axis 0 of extent 0 has no edge to repeat",
+      .x = { { .shape = HEED_DIMS(0) } },
+      .attributes = &(const pad_attributes){ { 0 }, { 1 }, 0 } },
+    { .label = "only a constant pad can cut",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const pad_attributes){ { 0 }, { -1 }, 0 } },
+    { .label = "the extents overflow",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const pad_attributes){ { INT64_MAX }, { INT64_MAX }, 0 } },
+};
 HEED_DEFINE_OP(pad_edge) = { .name = "pad_edge",
                              .arity = 1,
                              .attributes_size = sizeof(pad_attributes),
@@ -274,6 +312,7 @@ HEED_DEFINE_OP(pad_edge) = { .name = "pad_edge",
                              .formula = "y = x between repetitions of its edges",
                              .adjoint = "gx[j] = sum of gy where y shows x[j]",
                              .linear = true,
+                             HEED_REFUSES(edge_refusals),
                              HEED_CASES(edge_cases) };
 
 heed_tensor *heed_pad(heed_tape *t, heed_tensor *x, const int64_t *before, const int64_t *after,

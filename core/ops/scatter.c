@@ -38,6 +38,31 @@ static bool onto_shape(heed_tape *t, const heed_call *c, heed_result *r)
     return heed__ids_fit(t, c, ids, &r->shape, axis);
 }
 
+static const heed_case onto_refusals[] = {
+    { .label = "id 2 at index 1 is outside 0 .. 1",
+      .x = { { .shape = HEED_DIMS(2) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(2), .values = (const double[]){ 0, 2 } },
+             { .shape = HEED_DIMS(2) } },
+      .attributes = &(const scatter_attributes){ 0 } },
+    { .label = "ids and source differ in shape",
+      .x = { { .shape = HEED_DIMS(2) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(2), .values = (const double[]){ 0, 1 } },
+             { .shape = HEED_DIMS(1) } },
+      .attributes = &(const scatter_attributes){ 0 } },
+    { .label = "no larger extents beside axis 0",
+      .x = { { .shape = HEED_DIMS(2, 1) },
+             { .dtype = HEED_I32,
+               .shape = HEED_DIMS(1, 2),
+               .values = (const double[]){ 0, 1 } },
+             { .shape = HEED_DIMS(1, 2) } },
+      .attributes = &(const scatter_attributes){ 0 } },
+    { .label = "axis 1 is out of range",
+      .x = { { .shape = HEED_DIMS(2) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(1), .values = (const double[]){ 0 } },
+             { .shape = HEED_DIMS(1) } },
+      .attributes = &(const scatter_attributes){ 1 } },
+};
+
 /* scatter.   y = x but y[i, ids[i, j, k], k] = source[i, j, k] for axis 1. Of several that name
  * one place the last stays; saved is which ones stayed.   gx = gy and 0 at the places named;
  * gsource = gy there, and 0 where it did not stay */
@@ -125,6 +150,7 @@ HEED_DEFINE_OP(scatter) = {
     .uses = HEED_USES_X(1),
     .linear = true,
     .vjp = scatter_vjp,
+    HEED_REFUSES(onto_refusals),
     HEED_CASES(scatter_cases)
 };
 
@@ -187,6 +213,7 @@ HEED_DEFINE_OP(scatter_add) = {
     .uses = HEED_USES_X(1),
     .linear = true,
     .vjp = scatter_add_vjp,
+    HEED_REFUSES(onto_refusals),
     HEED_CASES(scatter_add_cases)
 };
 

@@ -73,6 +73,14 @@ static const heed_case slice_cases[] = {
       .stated = true,
       .gx = { (const double[]){ 0, 0 } } },
 };
+static const heed_case slice_refusals[] = {
+    { .label = "a slice's step must not be 0",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const slice_attributes){ 0, 0, 1, 0, 0 } },
+    { .label = "axis 1 is out of range",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const slice_attributes){ 1, 0, 1, 1, 0 } },
+};
 HEED_DEFINE_OP(slice) = { .name = "slice",
                           .arity = 1,
                           .attributes_size = sizeof(slice_attributes),
@@ -81,6 +89,7 @@ HEED_DEFINE_OP(slice) = { .name = "slice",
                           .adjoint = "gx = 0 with gy at the slice",
                           .linear = true,
                           .vjp = slice_vjp,
+                          HEED_REFUSES(slice_refusals),
                           HEED_CASES(slice_cases) };
 
 /* unslice.   y = zeros with x at a slice;   gx = gy at the slice */
@@ -148,6 +157,11 @@ static const heed_case unslice_cases[] = {
       .stated = true,
       .y = (const double[]){ 0, 0 } },
 };
+static const heed_case unslice_refusals[] = {
+    { .label = "the slice has extent 2",
+      .x = { { .shape = HEED_DIMS(3) } },
+      .attributes = &(const slice_attributes){ 0, 0, 2, 1, 4 } },
+};
 HEED_DEFINE_OP(unslice) = { .name = "unslice",
                             .arity = 1,
                             .attributes_size = sizeof(slice_attributes),
@@ -158,6 +172,7 @@ HEED_DEFINE_OP(unslice) = { .name = "unslice",
                             .adjoint = "gx = gy at the slice",
                             .linear = true,
                             .vjp = unslice_vjp,
+                            HEED_REFUSES(unslice_refusals),
                             HEED_CASES(unslice_cases) };
 
 /* select.   y = x[..., index, ...];   gx = 0 with gy at the index */
@@ -217,6 +232,20 @@ static const heed_case select_cases[] = {
       .attributes = &(const select_attributes){ 1, 1 },
       .stated = true },
 };
+static const heed_case select_refusals[] = {
+    { .label = "index 2 is out of range",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const select_attributes){ 0, 2 } },
+    { .label = "index -3 is out of range",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const select_attributes){ 0, -3 } },
+    { .label = "index 0 is out of range",
+      .x = { { .shape = HEED_DIMS(0) } },
+      .attributes = &(const select_attributes){ 0, 0 } },
+    { .label = "axis 0 is out of range",
+      .x = { { .shape = { 0 } } },
+      .attributes = &(const select_attributes){ 0, 0 } },
+};
 HEED_DEFINE_OP(select) = { .name = "select",
                            .arity = 1,
                            .attributes_size = sizeof(select_attributes),
@@ -225,6 +254,7 @@ HEED_DEFINE_OP(select) = { .name = "select",
                            .adjoint = "gx = 0 with gy at the index",
                            .linear = true,
                            .vjp = select_vjp,
+                           HEED_REFUSES(select_refusals),
                            HEED_CASES(select_cases) };
 
 /* flip.   y[..., i, ...] = x[..., n - 1 - i, ...];   gx = gy flipped */
@@ -282,6 +312,17 @@ static const heed_case flip_cases[] = {
       .attributes = &(const flip_attributes){ 0 },
       .stated = true },
 };
+static const heed_case flip_refusals[] = {
+    { .label = "axis -1 is given twice",
+      .x = { { .shape = HEED_DIMS(2, 2) } },
+      .attributes = &(const flip_attributes){ 2, { 1, -1 } } },
+    { .label = "axis 2 is out of range",
+      .x = { { .shape = HEED_DIMS(2, 2) } },
+      .attributes = &(const flip_attributes){ 1, { 2 } } },
+    { .label = "a list of 3 axes",
+      .x = { { .shape = HEED_DIMS(2, 2) } },
+      .attributes = &(const flip_attributes){ 3, { 0, 1, 0 } } },
+};
 HEED_DEFINE_OP(flip) = { .name = "flip",
                          .arity = 1,
                          .attributes_size = sizeof(flip_attributes),
@@ -290,6 +331,7 @@ HEED_DEFINE_OP(flip) = { .name = "flip",
                          .adjoint = "gx = gy with the axes reversed",
                          .linear = true,
                          .vjp = flip_vjp,
+                         HEED_REFUSES(flip_refusals),
                          HEED_CASES(flip_cases) };
 
 /* ---- the calls ---- */

@@ -89,6 +89,17 @@ static const heed_case argsort_cases[] = {
       .attributes = &(const argsort_attributes){ 1, false, -1 },
       .stated = true },
 };
+static const heed_case argsort_refusals[] = {
+    { .label = "axis 0 of extent 2 has no first 3",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const argsort_attributes){ 0, false, 3 } },
+    { .label = "has no first -2",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const argsort_attributes){ 0, false, -2 } },
+    { .label = "axis 0 is out of range for 0 axes",
+      .x = { { .shape = { 0 } } },
+      .attributes = &(const argsort_attributes){ 0, false, -1 } },
+};
 HEED_DEFINE_OP(argsort) = {
     .name = "argsort",
     .arity = 1,
@@ -99,6 +110,7 @@ HEED_DEFINE_OP(argsort) = {
     .formula = "y = the places of x in order of value, the first of them",
     .adjoint = "none: places are integers",
     .cost = "n ln count comparisons",
+    HEED_REFUSES(argsort_refusals),
     HEED_CASES(argsort_cases)
 };
 

@@ -57,6 +57,20 @@ static const heed_case reshape_cases[] = {
       .attributes = &(const heed_shape)HEED_DIMS(3, 0),
       .stated = true },
 };
+static const heed_case reshape_refusals[] = {
+    { .label = "does not reshape to [4,-1]",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const heed_shape)HEED_DIMS(4, -1) },
+    { .label = "does not reshape to [5]",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const heed_shape)HEED_DIMS(5) },
+    { .label = "shape [-1,-1] is not one",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const heed_shape)HEED_DIMS(-1, -1) },
+    { .label = "shape [-2,-3] is not one",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const heed_shape)HEED_DIMS(-2, -3) },
+};
 HEED_DEFINE_OP(reshape) = { .name = "reshape",
                             .arity = 1,
                             .attributes_size = sizeof(heed_shape),
@@ -66,6 +80,7 @@ HEED_DEFINE_OP(reshape) = { .name = "reshape",
                             .adjoint = "gx = gy in x's shape",
                             .linear = true,
                             .vjp = reshape_vjp,
+                            HEED_REFUSES(reshape_refusals),
                             HEED_CASES(reshape_cases) };
 
 /* permute.   y[i_p0, i_p1, ...] = x[i_0, i_1, ...];   gx = gy by the inverse permutation */
@@ -114,6 +129,14 @@ static const heed_case permute_cases[] = {
       .attributes = &(const permute_attributes){ { 1, 0 } },
       .stated = true },
 };
+static const heed_case permute_refusals[] = {
+    { .label = "axis 0 is given twice",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const permute_attributes){ { 0, 0 } } },
+    { .label = "axis 2 is out of range",
+      .x = { { .shape = HEED_DIMS(2, 3) } },
+      .attributes = &(const permute_attributes){ { 0, 2 } } },
+};
 HEED_DEFINE_OP(permute) = { .name = "permute",
                             .arity = 1,
                             .attributes_size = sizeof(permute_attributes),
@@ -122,6 +145,7 @@ HEED_DEFINE_OP(permute) = { .name = "permute",
                             .adjoint = "gx = gy with its axes put back",
                             .linear = true,
                             .vjp = permute_vjp,
+                            HEED_REFUSES(permute_refusals),
                             HEED_CASES(permute_cases) };
 
 /* squeeze.   An axis of extent 1 is dropped;   gx = gy with that axis again */
@@ -168,6 +192,17 @@ static const heed_case squeeze_cases[] = {
       .y = (const double[]){ 5 },
       .gx = { (const double[]){ 1 } } },
 };
+static const heed_case squeeze_refusals[] = {
+    { .label = "axis 0 has extent 2",
+      .x = { { .shape = HEED_DIMS(2, 1) } },
+      .attributes = &(const axis_attributes){ 0 } },
+    { .label = "axis 0 has extent 0",
+      .x = { { .shape = HEED_DIMS(0) } },
+      .attributes = &(const axis_attributes){ 0 } },
+    { .label = "axis 0 is out of range for 0 axes",
+      .x = { { .shape = { 0 } } },
+      .attributes = &(const axis_attributes){ 0 } },
+};
 HEED_DEFINE_OP(squeeze) = { .name = "squeeze",
                             .arity = 1,
                             .attributes_size = sizeof(axis_attributes),
@@ -176,6 +211,7 @@ HEED_DEFINE_OP(squeeze) = { .name = "squeeze",
                             .adjoint = "gx = gy with the axis",
                             .linear = true,
                             .vjp = squeeze_vjp,
+                            HEED_REFUSES(squeeze_refusals),
                             HEED_CASES(squeeze_cases) };
 
 /* unsqueeze.   A new axis of extent 1;   gx = gy without it */
@@ -217,6 +253,14 @@ static const heed_case unsqueeze_cases[] = {
       .y = (const double[]){ 5 },
       .gx = { (const double[]){ 1 } } },
 };
+static const heed_case unsqueeze_refusals[] = {
+    { .label = "axis 3 is out of range for 3 axes",
+      .x = { { .shape = HEED_DIMS(2, 1) } },
+      .attributes = &(const axis_attributes){ 3 } },
+    { .label = "has 8 axes and can have no more",
+      .x = { { .shape = HEED_DIMS(1, 1, 1, 1, 1, 1, 1, 1) } },
+      .attributes = &(const axis_attributes){ 0 } },
+};
 HEED_DEFINE_OP(unsqueeze) = { .name = "unsqueeze",
                               .arity = 1,
                               .attributes_size = sizeof(axis_attributes),
@@ -225,6 +269,7 @@ HEED_DEFINE_OP(unsqueeze) = { .name = "unsqueeze",
                               .adjoint = "gx = gy without the axis",
                               .linear = true,
                               .vjp = unsqueeze_vjp,
+                              HEED_REFUSES(unsqueeze_refusals),
                               HEED_CASES(unsqueeze_cases) };
 
 /* ---- the calls ---- */

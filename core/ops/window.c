@@ -69,6 +69,20 @@ static const heed_case unfold_cases[] = {
       .attributes = &(const window_attributes){ 1, 2, 1, 0 },
       .stated = true },
 };
+static const heed_case unfold_refusals[] = {
+    { .label = "a window of 3 is longer than axis 0 of extent 2",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const window_attributes){ 0, 3, 1, 0 } },
+    { .label = "size 0 and step 1 must be at least 1",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const window_attributes){ 0, 0, 1, 0 } },
+    { .label = "size 1 and step 0 must be at least 1",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const window_attributes){ 0, 1, 0, 0 } },
+    { .label = "has 8 axes and can have no more",
+      .x = { { .shape = HEED_DIMS(1, 1, 1, 1, 1, 1, 1, 1) } },
+      .attributes = &(const window_attributes){ 0, 1, 1, 0 } },
+};
 HEED_DEFINE_OP(unfold) = { .name = "unfold",
                            .arity = 1,
                            .attributes_size = sizeof(window_attributes),
@@ -77,6 +91,7 @@ HEED_DEFINE_OP(unfold) = { .name = "unfold",
                            .adjoint = "gx[i] = sum over w, k with w step + k = i of gy[w, k]",
                            .linear = true,
                            .vjp = unfold_vjp,
+                           HEED_REFUSES(unfold_refusals),
                            HEED_CASES(unfold_cases) };
 
 /* fold.   y[..., i, ...] = sum of x[..., w, ..., k] over w step + k = i;   gx = unfold(gy) */
@@ -150,6 +165,17 @@ static const heed_case fold_cases[] = {
       .attributes = &(const window_attributes){ 1, 0, 1, 2 },
       .stated = true },
 };
+static const heed_case fold_refusals[] = {
+    { .label = "2 windows of 2, 1 apart, do not make an extent of 4",
+      .x = { { .shape = HEED_DIMS(2, 2) } },
+      .attributes = &(const window_attributes){ 0, 0, 1, 4 } },
+    { .label = "do not make an extent of 1",
+      .x = { { .shape = HEED_DIMS(1, 2) } },
+      .attributes = &(const window_attributes){ 0, 0, 1, 1 } },
+    { .label = "axis 1 is out of range for 1 axes",
+      .x = { { .shape = HEED_DIMS(2, 2) } },
+      .attributes = &(const window_attributes){ 1, 0, 1, 3 } },
+};
 HEED_DEFINE_OP(fold) = { .name = "fold",
                          .arity = 1,
                          .attributes_size = sizeof(window_attributes),
@@ -161,6 +187,7 @@ HEED_DEFINE_OP(fold) = { .name = "fold",
                          .cost = "size additions for each window + none",
                          .linear = true,
                          .vjp = fold_vjp,
+                         HEED_REFUSES(fold_refusals),
                          HEED_CASES(fold_cases) };
 
 heed_tensor *heed_unfold(heed_tape *t, heed_tensor *x, int axis, int64_t size, int64_t step)
