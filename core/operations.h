@@ -271,9 +271,9 @@ HEED_API heed_tensor *heed_gather(heed_tape *t, heed_tensor *x, heed_tensor *ids
 /* Slices x[..., ids[j], ...]: ids is 1-d and its length becomes the extent of axis. */
 HEED_API heed_tensor *heed_index_select(heed_tape *t, heed_tensor *x, heed_tensor *ids,
                                         int axis);
-/* x with the places ids names (as in gather) overwritten by source, or with source added there.
- * Where overwriting names a place twice the last one wins, in row-major order, and alone has a
- * gradient. */
+/* x with the places ids names (as in gather) overwritten by source, of ids's shape, or with
+ * source added there. Where overwriting names a place twice the last one wins, in row-major
+ * order, and alone has a gradient. */
 HEED_API heed_tensor *heed_scatter(heed_tape *t, heed_tensor *x, heed_tensor *ids,
                                    heed_tensor *source, int axis);
 HEED_API heed_tensor *heed_scatter_add(heed_tape *t, heed_tensor *x, heed_tensor *ids,

@@ -426,7 +426,7 @@ START_TEST(misuse_is_told)
         "where: [2,3] x [2,3] x [2,3]: operand 0 is f64 but must be ids or a mask",
         "exp: [2]: operand 0 is i32 but must be f32 or f64",
         "dropout: [2,3]: probability 1 is not in [0, 1)",
-        "slice: [2,3]: index 2 is out of range at axis 0",
+        "select: [2,3]: index 2 is out of range at axis 0 of extent 2",
         "item: the tensor has more or fewer than one element",
         "full: shape [9223372036854775807,4] is negative, has too many axes or overflows",
         "watch: a i32 tensor has no gradient",

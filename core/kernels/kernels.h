@@ -187,15 +187,14 @@ typedef struct kernel_attention {
     void *scratch;
 } kernel_attention;
 
-/* Rows of a table. gather: y[i] = table[ids[i]].  scatter_add: table[ids[i]] += y[i], in order
- * of i. */
-typedef struct kernel_gather {
+/* Rows of a table: table[ids[i]] += y[i], in order of i. */
+typedef struct kernel_scatter {
     int64_t count, rows, width;
     const int32_t *ids; /* [count] contiguous; the caller has checked the range */
     void *table;
     int64_t table_row;
     void *y; /* [count, width] contiguous */
-} kernel_gather;
+} kernel_scatter;
 
 /* y[i] = 0 with the probability, factor x[i] otherwise; which, is decided by (key, i).
  * Contiguous. */
@@ -255,8 +254,7 @@ typedef struct kernel_table {
     void (*attention)(const kernel_attention *);
     size_t (*attention_grad_scratch)(const kernel_attention *);
     void (*attention_grad)(const kernel_attention *);
-    void (*gather)(const kernel_gather *);
-    void (*scatter_add)(const kernel_gather *);
+    void (*scatter_add)(const kernel_scatter *);
     void (*dropout)(const kernel_dropout *);
     double (*sum_of_squares)(const void *x, int64_t n); /* fixed chunks, f64 total, in order */
     void (*adam)(const kernel_update *);                /* m, v; with `nesterov` NAdam */

@@ -1,4 +1,5 @@
-/* The portable kernels: each text once for f32 and once for f64. */
+/* The portable kernels: each text once for f32 and once for f64, those that only move elements
+ * for i32 and u8 too. */
 #include "units.h"
 
 #include <math.h>
@@ -18,4 +19,16 @@
 #include "portable.inc"
 #undef T
 #undef TBITS
+#undef NAME
+
+#define T       int32_t
+#define NAME(x) x##_i32
+#include "elements.inc"
+#undef T
+#undef NAME
+
+#define T       uint8_t
+#define NAME(x) x##_u8
+#include "elements.inc"
+#undef T
 #undef NAME

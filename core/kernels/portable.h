@@ -34,6 +34,58 @@ typedef struct kernel_ctc {
     void *gx; /* [time, batch, classes] */
     void *scratch;
 } kernel_ctc;
+/* Places of a table named by ids: rows[i] against table[i with ids[i] in place of i_axis], for
+ * every i within shape. All three by strides over that space; one id for a whole slice is a
+ * stride of 0. */
+typedef struct kernel_places {
+    int ndim, axis;
+    int64_t shape[KERNEL_MAX_NDIM];
+    const int32_t *ids; /* the caller has checked the range */
+    int64_t ids_strides[KERNEL_MAX_NDIM];
+    void *table;
+    int64_t table_strides[KERNEL_MAX_NDIM];
+    void *rows;
+    int64_t rows_strides[KERNEL_MAX_NDIM];
+    uint8_t *seen; /* scatter: a byte for each element of the table (contiguous), 0 at entry, */
+    uint8_t *last; /* and one for each row (in order): was it the last to name its place? */
+} kernel_places;
+
+/* The first `count` places of each line in order of value, equal values in order of place; NaN
+ * counts as the largest. */
+typedef struct kernel_order {
+    int64_t outer, n, inner;
+    int64_t count;
+    bool descending;
+    const void *x; /* [outer, n, inner] */
+    int32_t *ids;  /* [outer, count, inner] */
+    void *scratch;
+} kernel_order;
+
+/* Elements picked by a mask, or their places; contiguous. */
+typedef struct kernel_mask {
+    int64_t n, count;
+    const uint8_t *mask; /* [n], of which `count` hold */
+    const void *x;
+    void *y;
+} kernel_mask;
+
+/* Moving, finding and sorting of elements: built for f32, f64, i32 and u8, which is bool's too.
+ */
+typedef struct element_table {
+    void (*gather)(const kernel_places *);  /* rows = table */
+    void (*scatter)(const kernel_places *); /* table = rows; the last row of a place wins */
+    size_t (*order_scratch)(const kernel_order *);
+    void (*order)(const kernel_order *);
+    int64_t (*count)(const void *x, int64_t n); /* of elements that are not 0 */
+    /* Their indices, [count, ndim], in row-major order. */
+    void (*nonzero)(const void *x, int ndim, const int64_t *shape, int64_t count,
+                    int32_t *places);
+    void (*compress)(const kernel_mask *);   /* y: the elements of x [n] where mask holds */
+    void (*decompress)(const kernel_mask *); /* y [n]: those elements of x put back, else 0 */
+} element_table;
+
+extern const element_table heed__elements_f32, heed__elements_f64, heed__elements_i32,
+    heed__elements_u8;
 
 /* Sums and products are carried in double. */
 typedef struct portable_table {
@@ -49,6 +101,7 @@ typedef struct portable_table {
     void (*ctc)(const kernel_ctc *);
     size_t (*ctc_grad_scratch)(const kernel_ctc *);
     void (*ctc_grad)(const kernel_ctc *);
+    void (*scatter_add)(const kernel_places *); /* table += rows, in order of the rows */
 } portable_table;
 
 extern const portable_table heed__portable_f32, heed__portable_f64;

@@ -14,6 +14,22 @@ const portable_table *heed__portable(heed_dtype dtype)
     return dtype == HEED_F64 ? &heed__portable_f64 : &heed__portable_f32;
 }
 
+const element_table *heed__elements(heed_dtype dtype)
+{
+    switch (dtype) {
+    case HEED_F32:
+        return &heed__elements_f32;
+    case HEED_F64:
+        return &heed__elements_f64;
+    case HEED_I32:
+        return &heed__elements_i32;
+    case HEED_BOOL:
+    case HEED_U8:
+        break;
+    }
+    return &heed__elements_u8;
+}
+
 static const heed_op *const table[] = {
 #define HEED_OP(name) &heed_op_##name,
 #include "../ops.def"
@@ -46,7 +62,7 @@ bool heed__floats(heed_tape *t, const heed_call *c)
     return true;
 }
 
-static bool broadcast(heed_tape *t, const heed_call *c, heed_shape *shape)
+bool heed__broadcast(heed_tape *t, const heed_call *c, heed_shape *shape)
 {
     *shape = (heed_shape){ 0 };
     for (int i = 0; i < c->n; i++) {
@@ -70,13 +86,13 @@ static bool broadcast(heed_tape *t, const heed_call *c, heed_shape *shape)
 bool heed__shape_map(heed_tape *t, const heed_call *c, heed_result *r)
 {
     r->dtype = c->x[c->n - 1]->dtype; /* where's mask comes first */
-    return heed__floats(t, c) && broadcast(t, c, &r->shape);
+    return heed__floats(t, c) && heed__broadcast(t, c, &r->shape);
 }
 
 bool heed__shape_test(heed_tape *t, const heed_call *c, heed_result *r)
 {
     r->dtype = HEED_BOOL;
-    return heed__floats(t, c) && broadcast(t, c, &r->shape);
+    return heed__floats(t, c) && heed__broadcast(t, c, &r->shape);
 }
 
 bool heed__shape_like(heed_tape *t, const heed_call *c, heed_result *r)

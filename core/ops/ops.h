@@ -17,6 +17,11 @@
 /* The kernels of a floating dtype: of the instruction set in use, and the portable ones. */
 const kernel_table *heed__kernels(heed_dtype dtype);
 const portable_table *heed__portable(heed_dtype dtype);
+/* And those of any dtype that only move elements. */
+const element_table *heed__elements(heed_dtype dtype);
+
+/* The common shape of all operands, or a refusal. */
+bool heed__broadcast(heed_tape *t, const heed_call *c, heed_shape *shape);
 
 /* Shape rules. */
 /* broadcast of all operands */
@@ -45,6 +50,18 @@ bool heed__floats(heed_tape *t, const heed_call *c);
 /* A reduction's arguments: axes of x in `reduced` (a bit each) after those that stay. */
 kernel_reduce heed__reduce_arguments(const heed_tensor *x, unsigned reduced,
                                      const heed_tensor *y);
+
+/* For ops that find elements by ids (places.c). */
+/* True for i32 ids in 0 .. extent - 1, contiguous; otherwise refuses the call by the first
+ * that is not. */
+bool heed__ids_within(heed_tape *t, const heed_call *c, const heed_tensor *ids, int64_t extent);
+/* The same, and that ids have as many axes as a table, none of them longer but axis. */
+bool heed__ids_fit(heed_tape *t, const heed_call *c, const heed_tensor *ids,
+                   const heed_shape *table, int axis);
+/* A kernel's arguments: rows against the places of table that ids names along axis. ids have
+ * rows' shape, or are a list along axis. */
+kernel_places heed__places(const heed_tensor *table, const heed_tensor *ids,
+                           const heed_tensor *rows, int axis);
 
 /* Shorthands for the adjoints. */
 static inline heed_tensor *heed__apply1(heed_tape *t, const heed_op *op, heed_tensor *a,
