@@ -240,8 +240,10 @@ static heed_tensor *norm_compose(heed_tape *t, const heed_call *c)
     return finish(t, c, heed_mul(t, m, root));
 }
 static const heed_case norm_cases[] = {
-    { .label = "p = 2", .x = { { .shape = HEED_DIMS(2, 3) } }, OVER(3, false, 2) },
-    { .label = "p = 2, last, kept", .x = { { .shape = HEED_DIMS(2, 3) } }, OVER(2, true, 2) },
+    { .label = "p = 2", .x = { { .shape = HEED_DIMS(2, 3), .gap = 0.2 } }, OVER(3, false, 2) },
+    { .label = "p = 2, last, kept",
+      .x = { { .shape = HEED_DIMS(2, 3), .gap = 0.2 } },
+      OVER(2, true, 2) },
     { .label = "p = 1", .x = { { .shape = HEED_DIMS(2, 3), .gap = 0.1 } }, OVER(1, false, 1) },
     { .label = "p = 3", .x = { { .shape = HEED_DIMS(2, 3), .gap = 0.1 } }, OVER(2, false, 3) },
     { .label = "p = 0.5",
