@@ -68,8 +68,12 @@ static void wrong_operands(check_trial *trial, heed_tape *t)
     }
     if (!variadic) {
         heed_tape_reset(t);
-        if (heed__trial_operands(trial, t, x, leaf))
+        if (trial->n == 0) {
+            x[0] = heed_full(t, HEED_SCALAR, 0);
+            expect_refusal(trial, t, 1, x, "added", 0);
+        } else if (heed__trial_operands(trial, t, x, leaf)) {
             expect_refusal(trial, t, trial->n - 1, x, "left out", trial->n - 1);
+        }
     }
     heed_tape_reset(t);
 }

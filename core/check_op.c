@@ -56,7 +56,7 @@ bool heed__trial_begin(check_trial *trial, const heed_op *op, int index, arena *
     trial->memory = memory;
     trial->variant = "contiguous";
     trial->n = trial->c->n ? trial->c->n : op->arity;
-    if (trial->n < 1 || trial->n > HEED_CASE_OPERANDS) {
+    if (trial->n < 0 || trial->n > HEED_CASE_OPERANDS) {
         heed__trial_fail(trial, "has %d operands", trial->n);
         return false;
     }

@@ -1,5 +1,6 @@
 /* The portable kernels: each text once for f32 and once for f64, those that only move elements
  * for i32 and u8 too. */
+#include "philox.h"
 #include "units.h"
 
 #include <math.h>

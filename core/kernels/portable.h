@@ -87,6 +87,40 @@ typedef struct element_table {
 extern const element_table heed__elements_f32, heed__elements_f64, heed__elements_i32,
     heed__elements_u8;
 
+/* Windows of size elements, `dilation` apart, sliding by `stride` over two axes (height, width)
+ * of `extent` elements between `before` and `after` zeros; `count` positions along each. */
+typedef struct kernel_windows {
+    int64_t extent[2], size[2], stride[2], dilation[2], before[2], after[2], count[2];
+} kernel_windows;
+
+/* Planes [extent[0], extent[1]] and what windows make of each, both contiguous. */
+typedef struct kernel_planes {
+    int64_t planes;
+    kernel_windows windows;
+    const void *x;
+    void *y;
+} kernel_planes;
+
+/* n numbers, the i-th a function of (key, i). */
+typedef struct kernel_draw {
+    int64_t n;
+    const void *x; /* bernoulli's probabilities */
+    void *y;
+    double p, q;
+    uint64_t key;
+} kernel_draw;
+
+/* Draws from rows of weights, finite and not negative. The caller has seen to it that each row
+ * has a positive one, and `count` of them where nothing is put back. */
+typedef struct kernel_multinomial {
+    int64_t rows, n, count;
+    const void *weights; /* [rows, n] */
+    int32_t *y;          /* [rows, count] */
+    bool replacement;
+    uint64_t key;
+    void *scratch;
+} kernel_multinomial;
+
 /* Sums and products are carried in double. */
 typedef struct portable_table {
     void (*cumsum)(const kernel_lines *);  /* y_i = x_0 + ... + x_i */
@@ -102,6 +136,17 @@ typedef struct portable_table {
     size_t (*ctc_grad_scratch)(const kernel_ctc *);
     void (*ctc_grad)(const kernel_ctc *);
     void (*scatter_add)(const kernel_places *); /* table += rows, in order of the rows */
+    void (*im2col)(const kernel_planes *); /* y [plane, size, size, count, count]: elements */
+    void (*col2im)(const kernel_planes *); /* the adjoint: each adds to the place it is from */
+    void (*avg_pool)(const kernel_planes *);
+    void (*avg_pool_grad)(const kernel_planes *);
+    /* i32 y: the place in its plane of the first of the largest; NaN is the largest */
+    void (*max_pool_ids)(const kernel_planes *);
+    void (*uniform)(const kernel_draw *);   /* in [p, q) */
+    void (*normal)(const kernel_draw *);    /* of mean p and deviation q */
+    void (*bernoulli)(const kernel_draw *); /* 1 with probability x, bytes */
+    size_t (*multinomial_scratch)(const kernel_multinomial *);
+    void (*multinomial)(const kernel_multinomial *);
 } portable_table;
 
 extern const portable_table heed__portable_f32, heed__portable_f64;
