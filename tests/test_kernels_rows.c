@@ -133,7 +133,7 @@ static const struct {
 } precise[] = {
     { KERNEL_MAP_exp, 1.0, 1.0, false },           { KERNEL_MAP_log, 1.0, 1.0, false },
     { KERNEL_MAP_tanh, 2.5, 2.5, false },          { KERNEL_MAP_erf, 1.5, 1.5, false },
-    { KERNEL_MAP_expm1, 1.0, 1.5, false },         { KERNEL_MAP_log1p, 1.0, 1.5, false },
+    { KERNEL_MAP_expm1, 1.5, 1.5, false },         { KERNEL_MAP_log1p, 1.0, 1.5, false },
     { KERNEL_MAP_sigmoid, 2.5, 2.5, true },        { KERNEL_MAP_silu, 3.0, 3.0, true },
     { KERNEL_MAP_gelu, 3.0, 3.0, true },           { KERNEL_MAP_gelu_tanh, 9.0, 9.0, true },
     { KERNEL_MAP_gelu_grad, 5.0, 5.0, true },      { KERNEL_MAP_silu_grad, 4.0, 4.0, true },

@@ -3,17 +3,6 @@
 
 #include <float.h>
 
-/* y = mask ? a : b */
-static void choose(heed_tensor *mask, heed_tensor *a, heed_tensor *b, heed_tensor *y)
-{
-    heed_call c = { .n = 3, .x = (heed_tensor *[]){ mask, a, b } };
-    kernel_map map = heed__map_arguments(&c, y);
-    if (y->dtype == HEED_F32 || y->dtype == HEED_F64)
-        heed__kernels(y->dtype)->where(&map);
-    else
-        heed__integers(y->dtype)->where(&map);
-}
-
 /* where.   y = m ? a : b;   ga = m ? gy : 0,  gb = m ? 0 : gy */
 static bool where_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
@@ -28,7 +17,11 @@ static bool where_shape(heed_tape *t, const heed_call *c, heed_result *r)
 }
 static void where_run(const heed_call *c, heed_tensor *y)
 {
-    choose(c->x[0], c->x[1], c->x[2], y);
+    kernel_map map = heed__map_arguments(c, y);
+    if (y->dtype == HEED_F32 || y->dtype == HEED_F64)
+        heed__kernels(y->dtype)->where(&map);
+    else
+        heed__integers(y->dtype)->where(&map);
 }
 static void where_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
                       heed_tensor *gx[])
@@ -136,18 +129,13 @@ static bool fill_shape(heed_tape *t, const heed_call *c, heed_result *r)
     r->dtype = c->x[0]->dtype;
     return heed__broadcast(t, c, &r->shape);
 }
-static void fill_run(const heed_call *c, heed_tensor *y)
+static heed_tensor *fill_compose(heed_tape *t, const heed_call *c)
 {
     double element; /* room for one of any dtype */
-    heed_tensor filling = { .dtype = y->dtype, .data = &element };
-    heed__from_double(&((const fill_attributes *)c->attributes)->value, 1, y->dtype, &element);
-    choose(c->x[1], &filling, c->x[0], y);
-}
-static void fill_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
-                     heed_tensor *gx[])
-{
-    (void)y;
-    gx[0] = heed_masked_fill(t, gy, c->x[1], 0);
+    heed_dtype dtype = c->x[0]->dtype;
+    heed__from_double(&((const fill_attributes *)c->attributes)->value, 1, dtype, &element);
+    heed_tensor *filling = heed_copy_in(t, dtype, HEED_SCALAR, &element);
+    return heed_where(t, c->x[1], filling, c->x[0]);
 }
 static const heed_case fill_cases[] = {
     { .label = "same shape",
@@ -199,11 +187,9 @@ HEED_DEFINE_OP(masked_fill) = { .name = "masked_fill",
                                 .integer = 2,
                                 .attributes_size = sizeof(fill_attributes),
                                 .shape = fill_shape,
-                                .run = fill_run,
+                                .compose = fill_compose,
                                 .formula = "y = m ? p : x",
                                 .adjoint = "gx = m ? 0 : gy",
-                                .uses = HEED_USES_X(1),
-                                .vjp = fill_vjp,
                                 HEED_CASES(fill_cases) };
 
 /* ---- the calls ---- */
