@@ -161,6 +161,11 @@ static const heed_case cast_cases[] = {
       .stated = true,
       .y = (const double[]){ 0.25, INFINITY, -INFINITY } },
 };
+static const heed_case cast_refusals[] = {
+    { .label = "7 is no dtype",
+      .x = { { .shape = HEED_DIMS(2) } },
+      .attributes = &(const cast_attributes){ (heed_dtype)7 } },
+};
 HEED_DEFINE_OP(cast) = { .name = "cast",
                          .arity = 1,
                          .dense = 1,
@@ -171,6 +176,7 @@ HEED_DEFINE_OP(cast) = { .name = "cast",
                          .adjoint = "gx = gy in x's dtype",
                          .linear = true,
                          .vjp = cast_vjp,
+                         HEED_REFUSES(cast_refusals),
                          HEED_CASES(cast_cases) };
 
 /* ---- the call ---- */

@@ -86,6 +86,20 @@ static const heed_case where_cases[] = {
       .stated = true,
       .y = (const double[]){ 1, 0, 0 } },
 };
+static const heed_case where_refusals[] = {
+    { .label = "the mask is i32 but must be bool",
+      .x = { { .dtype = HEED_I32, .shape = HEED_DIMS(2) },
+             { .shape = HEED_DIMS(2) },
+             { .shape = HEED_DIMS(2) } } },
+    { .label = "dtypes i32 and bool differ",
+      .x = { { .dtype = HEED_BOOL, .shape = HEED_DIMS(2) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(2) },
+             { .dtype = HEED_BOOL, .shape = HEED_DIMS(2) } } },
+    { .label = "do not broadcast",
+      .x = { { .dtype = HEED_BOOL, .shape = HEED_DIMS(2) },
+             { .shape = HEED_DIMS(3) },
+             { .shape = { 0 } } } },
+};
 HEED_DEFINE_OP(where) = { .name = "where",
                           .arity = 3,
                           .integer = 1,
@@ -95,6 +109,7 @@ HEED_DEFINE_OP(where) = { .name = "where",
                           .adjoint = "ga = m ? gy : 0, gb = m ? 0 : gy",
                           .uses = HEED_USES_X(0),
                           .vjp = where_vjp,
+                          HEED_REFUSES(where_refusals),
                           HEED_CASES(where_cases) };
 
 /* masked_fill.   y = m ? p : x;   gx = m ? 0 : gy */
@@ -182,6 +197,24 @@ static const heed_case fill_cases[] = {
       .stated = true,
       .y = (const double[]){ 1, 0, 1 } },
 };
+#define FILL(dtype_, value_)                                \
+    .x = { { .dtype = dtype_, .shape = HEED_DIMS(2) },      \
+           { .dtype = HEED_BOOL, .shape = HEED_DIMS(2) } }, \
+    .attributes = &(const fill_attributes)                  \
+    {                                                       \
+        value_                                              \
+    }
+static const heed_case fill_refusals[] = {
+    { .label = "0.5 is not a value that i32 can hold", FILL(HEED_I32, 0.5) },
+    { .label = "2147483648 is not a value that i32 can hold", FILL(HEED_I32, 2147483648.0) },
+    { .label = "inf is not a value that i32 can hold", FILL(HEED_I32, INFINITY) },
+    { .label = "256 is not a value that u8 can hold", FILL(HEED_U8, 256) },
+    { .label = "nan is not a value that u8 can hold", FILL(HEED_U8, NAN) },
+    { .label = "2 is not a value that bool can hold", FILL(HEED_BOOL, 2) },
+    { .label = "the mask is u8 but must be bool",
+      .x = { { .shape = HEED_DIMS(2) }, { .dtype = HEED_U8, .shape = HEED_DIMS(2) } },
+      .attributes = &(const fill_attributes){ 0 } },
+};
 HEED_DEFINE_OP(masked_fill) = { .name = "masked_fill",
                                 .arity = 2,
                                 .integer = 2,
@@ -190,6 +223,7 @@ HEED_DEFINE_OP(masked_fill) = { .name = "masked_fill",
                                 .compose = fill_compose,
                                 .formula = "y = m ? p : x",
                                 .adjoint = "gx = m ? 0 : gy",
+                                HEED_REFUSES(fill_refusals),
                                 HEED_CASES(fill_cases) };
 
 /* ---- the calls ---- */

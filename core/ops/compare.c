@@ -35,6 +35,18 @@ static const double some_nan[] = { NAN, NAN, 1 }, more_nan[] = { NAN, 1, NAN };
 static const double infinite[] = { -INFINITY, 1e30, INFINITY },
                     largest[] = { INFINITY, INFINITY, INFINITY };
 
+static const heed_case compare_refusals[] = {
+    { .label = "dtypes i32 and u8 differ",
+      .x = { { .dtype = HEED_I32, .shape = HEED_DIMS(2) },
+             { .dtype = HEED_U8, .shape = HEED_DIMS(2) } } },
+    { .label = "dtypes bool and f64 differ",
+      .x = { { .dtype = HEED_BOOL, .shape = HEED_DIMS(2) },
+             { .dtype = HEED_F64, .shape = HEED_DIMS(2) } } },
+    { .label = "do not broadcast",
+      .x = { { .dtype = HEED_I32, .shape = HEED_DIMS(2) },
+             { .dtype = HEED_I32, .shape = HEED_DIMS(3) } } },
+};
+
 /* One case: three pairs of a dtype and the three answers. */
 #define PAIRS(label_, dtype_, a_, b_, ...)                                 \
     {                                                                      \
@@ -47,26 +59,27 @@ static const double infinite[] = { -INFINITY, 1e30, INFINITY },
         }                                                                  \
     }
 /* A comparison by its answers where a < b, a = b, a > b and where one of them is NaN. */
-#define COMPARISON(name_, formula_, less_, same_, more_, nan_)                               \
-    {                                                                                        \
-        .name = #name_, .arity = 2, .shape = compare_shape, .run = run_test,                 \
-        .kernel = KERNEL_TEST_##name_, .formula = formula_,                                  \
-        .adjoint = "none: the result is bool", .case_count = 8, .cases = (const heed_case[]) \
-        {                                                                                    \
-            PAIRS("floats", HEED_F64, around, middle, less_, same_, more_),                  \
-                PAIRS("NaN", HEED_F64, some_nan, more_nan, nan_, nan_, nan_),                \
-                PAIRS("infinite", HEED_F64, infinite, largest, less_, less_, same_),         \
-                PAIRS("i32", HEED_I32, whole, negative, less_, same_, more_),                \
-                PAIRS("u8", HEED_U8, byte, half, less_, same_, more_),                       \
-                PAIRS("bool", HEED_BOOL, bit, other_bit, less_, same_, more_),               \
-                { .label = "ties and broadcast",                                             \
-                  .x = { { .shape = HEED_DIMS(2, 2),                                         \
-                           .values = (const double[]){ 1, 2, 3, 2 } },                       \
-                         { .shape = HEED_DIMS(2), .values = middle } } },                    \
-                { .label = "empty",                                                          \
-                  .x = { { .shape = HEED_DIMS(0) }, { .shape = HEED_DIMS(1) } },             \
-                  .stated = true },                                                          \
-        }                                                                                    \
+#define COMPARISON(name_, formula_, less_, same_, more_, nan_)                       \
+    {                                                                                \
+        .name = #name_, .arity = 2, .shape = compare_shape, .run = run_test,         \
+        .kernel = KERNEL_TEST_##name_, .formula = formula_,                          \
+        .adjoint = "none: the result is bool", .case_count = 8,                      \
+        HEED_REFUSES(compare_refusals), .cases = (const heed_case[])                 \
+        {                                                                            \
+            PAIRS("floats", HEED_F64, around, middle, less_, same_, more_),          \
+                PAIRS("NaN", HEED_F64, some_nan, more_nan, nan_, nan_, nan_),        \
+                PAIRS("infinite", HEED_F64, infinite, largest, less_, less_, same_), \
+                PAIRS("i32", HEED_I32, whole, negative, less_, same_, more_),        \
+                PAIRS("u8", HEED_U8, byte, half, less_, same_, more_),               \
+                PAIRS("bool", HEED_BOOL, bit, other_bit, less_, same_, more_),       \
+                { .label = "ties and broadcast",                                     \
+                  .x = { { .shape = HEED_DIMS(2, 2),                                 \
+                           .values = (const double[]){ 1, 2, 3, 2 } },               \
+                         { .shape = HEED_DIMS(2), .values = middle } } },            \
+                { .label = "empty",                                                  \
+                  .x = { { .shape = HEED_DIMS(0) }, { .shape = HEED_DIMS(1) } },     \
+                  .stated = true },                                                  \
+        }                                                                            \
     }
 HEED_DEFINE_OP(equal) = COMPARISON(equal, "y = [a = b]", 0, 1, 0, 0);
 HEED_DEFINE_OP(not_equal) = COMPARISON(not_equal, "y = [a != b]", 1, 0, 1, 1);
@@ -124,26 +137,33 @@ static bool logic_shape(heed_tape *t, const heed_call *c, heed_result *r)
 
 static const double left[] = { 0, 0, 1, 1 }, right[] = { 0, 1, 0, 1 };
 
+static const heed_case logic_refusals[] = {
+    { .label = "operand 1 is u8 but must be bool",
+      .x = { { .dtype = HEED_BOOL, .shape = HEED_DIMS(2) },
+             { .dtype = HEED_U8, .shape = HEED_DIMS(2) } } },
+};
+
 /* Logic by its answers for left and right. */
-#define LOGIC(name_, formula_, ...)                                                          \
-    {                                                                                        \
-        .name = #name_, .arity = 2, .integer = 3, .shape = logic_shape, .run = run_test,     \
-        .kernel = INTEGER_TEST_##name_, .formula = formula_,                                 \
-        .adjoint = "none: the result is bool", .case_count = 3, .cases = (const heed_case[]) \
-        {                                                                                    \
-            { .label = "all",                                                                \
-              .x = { { .dtype = HEED_BOOL, .shape = HEED_DIMS(4), .values = left },          \
-                     { .dtype = HEED_BOOL, .shape = HEED_DIMS(4), .values = right } },       \
-              .stated = true,                                                                \
-              .y = (const double[]){ __VA_ARGS__ } },                                        \
-                { .label = "outer",                                                          \
-                  .x = { { .dtype = HEED_BOOL, .shape = HEED_DIMS(3, 1) },                   \
-                         { .dtype = HEED_BOOL, .shape = HEED_DIMS(2) } } },                  \
-                { .label = "empty",                                                          \
-                  .x = { { .dtype = HEED_BOOL, .shape = HEED_DIMS(0) },                      \
-                         { .dtype = HEED_BOOL, .shape = HEED_DIMS(1) } },                    \
-                  .stated = true },                                                          \
-        }                                                                                    \
+#define LOGIC(name_, formula_, ...)                                                           \
+    {                                                                                         \
+        .name = #name_, .arity = 2, .integer = 3, .shape = logic_shape, .run = run_test,      \
+        .kernel = INTEGER_TEST_##name_, .formula = formula_,                                  \
+        .adjoint = "none: the result is bool", .case_count = 3, HEED_REFUSES(logic_refusals), \
+        .cases = (const heed_case[])                                                          \
+        {                                                                                     \
+            { .label = "all",                                                                 \
+              .x = { { .dtype = HEED_BOOL, .shape = HEED_DIMS(4), .values = left },           \
+                     { .dtype = HEED_BOOL, .shape = HEED_DIMS(4), .values = right } },        \
+              .stated = true,                                                                 \
+              .y = (const double[]){ __VA_ARGS__ } },                                         \
+                { .label = "outer",                                                           \
+                  .x = { { .dtype = HEED_BOOL, .shape = HEED_DIMS(3, 1) },                    \
+                         { .dtype = HEED_BOOL, .shape = HEED_DIMS(2) } } },                   \
+                { .label = "empty",                                                           \
+                  .x = { { .dtype = HEED_BOOL, .shape = HEED_DIMS(0) },                       \
+                         { .dtype = HEED_BOOL, .shape = HEED_DIMS(1) } },                     \
+                  .stated = true },                                                           \
+        }                                                                                     \
     }
 HEED_DEFINE_OP(logical_and) = LOGIC(logical_and, "y = a and b", 0, 0, 0, 1);
 HEED_DEFINE_OP(logical_or) = LOGIC(logical_or, "y = a or b, or both", 0, 1, 1, 1);
