@@ -47,7 +47,7 @@ typedef struct worst {
 typedef struct sweep {
     int function;
     bool f64;
-    uint64_t stride, count; /* the i-th number tried is made of i stride */
+    uint64_t stride, count; /* numbers tried */
     worst (*found)[SETS];   /* by thread */
 } sweep;
 
@@ -61,6 +61,18 @@ static void run(const kernel_table *table, kernel_map_name name, int64_t n, cons
                                     .y = y,
                                     .y_strides = { 1 },
                                     .p = 1.5 });
+}
+
+/* The i-th number tried: first those of both signs and every exponent with the least, the next
+ * and the largest fraction, then every stride-th pattern. */
+enum { EDGES = 2 * 256 * 3 };
+
+static uint32_t pattern(uint64_t i, uint64_t stride)
+{
+    static const uint32_t fractions[] = { 0, 1, 0x7fffff };
+    if (i >= EDGES)
+        return (uint32_t)((i - EDGES) * stride);
+    return (uint32_t)(i / 3) << 23 | fractions[i % 3];
 }
 
 /* In f64 the pattern is the upper half of the bits and something random the lower. */
@@ -136,7 +148,7 @@ static void sweep_block(void *context, int64_t unit, int thread)
     uint64_t first = (uint64_t)unit * BLOCK;
     int64_t n = (int64_t)(s->count - first < BLOCK ? s->count - first : BLOCK);
     for (int64_t i = 0; i < n; i++) {
-        uint32_t bits = (uint32_t)((first + (uint64_t)i) * s->stride);
+        uint32_t bits = pattern(first + (uint64_t)i, s->stride);
         x[i] = number(bits, s->f64);
         double second = name == KERNEL_MAP_pow ? exponent_for(x[i], bits, s->f64) : 0;
         if (s->f64) {
@@ -165,7 +177,7 @@ static void check_function(int function, bool f64, uint64_t stride)
     sweep s = { .function = function,
                 .f64 = f64,
                 .stride = stride,
-                .count = (UINT64_C(0x100000000) + stride - 1) / stride,
+                .count = EDGES + (UINT64_C(0x100000000) + stride - 1) / stride,
                 .found = found };
     parallel_for((int64_t)((s.count + BLOCK - 1) / BLOCK), sweep_block, &s);
     for (int set = 0; heed__isa_at(set); set++) {
