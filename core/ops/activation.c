@@ -37,7 +37,7 @@ static const heed_case grad_cases[] = {
  * times a tail of 0 then does not arise. */
 static heed_tensor *with_tail(heed_tape *t, heed_tensor *x, double limit, heed_tensor *y)
 {
-    heed_tensor *end = heed__scalar_like(t, x, limit);
+    heed_tensor *end = heed__number(t, x, limit);
     return heed_where(t, heed_greater(t, x, end), x, y);
 }
 

@@ -124,7 +124,7 @@ static void pow_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tenso
                     heed_tensor *gx[])
 {
     heed_tensor *a = c->x[0], *b = c->x[1];
-    heed_tensor *zero = heed__scalar_like(t, gy, 0);
+    heed_tensor *zero = heed__number(t, gy, 0);
     if (heed_wants(c, 0)) {
         heed_tensor *constant = heed_equal(t, b, zero);
         heed_tensor *base = heed_masked_fill(t, a, constant, 1);
@@ -171,7 +171,7 @@ static const heed_case tie_cases[] = {
 /* gy where a wins, half of it where the two are equal. */
 static heed_tensor *share(heed_tape *t, heed_tensor *wins, heed_tensor *ties, heed_tensor *gy)
 {
-    heed_tensor *zero = heed__scalar_like(t, gy, 0);
+    heed_tensor *zero = heed__number(t, gy, 0);
     heed_tensor *half = heed_scale(t, gy, 0.5);
     heed_tensor *rest = heed_where(t, ties, half, zero);
     return heed_where(t, wins, gy, rest);

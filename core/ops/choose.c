@@ -26,7 +26,7 @@ static void where_run(const heed_call *c, heed_tensor *y)
 static void where_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
                       heed_tensor *gx[])
 {
-    heed_tensor *zero = heed__scalar_like(t, gy, 0);
+    heed_tensor *zero = heed__number(t, gy, 0);
     (void)y;
     if (heed_wants(c, 1))
         gx[1] = heed_where(t, c->x[0], gy, zero);

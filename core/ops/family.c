@@ -123,9 +123,10 @@ kernel_map heed__map_arguments(const heed_call *c, const heed_tensor *y)
     return map;
 }
 
-heed_tensor *heed__scalar_like(heed_tape *t, const heed_tensor *x, double value)
+heed_tensor *heed__number(heed_tape *t, const heed_tensor *like, double value)
 {
-    return x ? heed_cast(t, heed_full(t, HEED_SCALAR, value), x->dtype) : NULL;
+    heed_tensor *number = heed_full(t, HEED_SCALAR, value);
+    return like ? heed_cast(t, number, like->dtype) : NULL;
 }
 
 void heed__copy_elements(const heed_tensor *x, heed_tensor *y)

@@ -66,8 +66,8 @@ bool heed__ids_fit(heed_tape *t, const heed_call *c, const heed_tensor *ids,
 kernel_places heed__places(const heed_tensor *table, const heed_tensor *ids,
                            const heed_tensor *rows, int axis);
 
-/* A number in x's dtype, to broadcast; one that f32 holds exactly. */
-heed_tensor *heed__scalar_like(heed_tape *t, const heed_tensor *x, double value);
+/* A 0-d constant in the dtype of `like`; one that f32 holds exactly. */
+heed_tensor *heed__number(heed_tape *t, const heed_tensor *like, double value);
 
 /* Shorthands for the adjoints. */
 static inline heed_tensor *heed__apply1(heed_tape *t, const heed_op *op, heed_tensor *a,

@@ -11,7 +11,7 @@ static void flat_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tens
                      heed_tensor *gx[])
 {
     (void)c, (void)y;
-    heed_tensor *zero = heed__scalar_like(t, gy, 0);
+    heed_tensor *zero = heed__number(t, gy, 0);
     gx[0] = heed_expand(t, zero, heed_shape_of(gy));
 }
 

@@ -81,7 +81,7 @@ static void power_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_ten
     double p = ((const heed__scalars *)c->attributes)->p;
     (void)y;
     if (p == 0) {
-        gx[0] = heed_expand(t, heed__scalar_like(t, gy, 0), heed_shape_of(gy));
+        gx[0] = heed_expand(t, heed__number(t, gy, 0), heed_shape_of(gy));
         return;
     }
     heed_tensor *slope = heed_power(t, c->x[0], p - 1);
@@ -115,7 +115,7 @@ static void clamp_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_ten
     heed_tensor *clamped =
         heed__apply1(t, &heed_op_clamp, heed_detach(t, c->x[0]), c->attributes);
     heed_tensor *inside = heed_equal(t, c->x[0], clamped);
-    gx[0] = heed_where(t, inside, gy, heed__scalar_like(t, gy, 0));
+    gx[0] = heed_where(t, inside, gy, heed__number(t, gy, 0));
 }
 HEED_DEFINE_OP(clamp) = { MAP(clamp, clamp_cases),
                           .formula = "y = min(max(x, p), q)",
