@@ -277,7 +277,8 @@ heed_tensor *heed_apply(heed_tape *t, const heed_op *op, int n, heed_tensor *con
     if (!r.view && !compute(t, c, y, r.scratch, false))
         return NULL;
 
-    bool differentiable = t->recording && flows(c);
+    bool floats = y->dtype == HEED_F32 || y->dtype == HEED_F64;
+    bool differentiable = t->recording && floats && flows(c);
     if (differentiable) {
         y->flags |= TENSOR_DIFFERENTIABLE;
         record->previous = t->last;

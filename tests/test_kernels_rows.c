@@ -2,14 +2,13 @@
  * set against plain loops in long double. Kernels run only inside Check's forked tests: a
  * process that forks after an OpenMP region hangs in its child. */
 #include "kernels.h"
+#include "map_reference.h"
 
 #include <check.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef long double wide;
 
 static uint64_t seed = 1;
 
@@ -112,126 +111,6 @@ static const kernel_isa *nth_isa(int i, bool *f64)
 /* --- Elementary functions
  * ------------------------------------------------------------------------- */
 
-#define SQRT_2_OVER_PI 0.797884560802865355879892119868763737L
-
-static wide phi(wide x)
-{
-    return 0.5L * erfcl(-x * 0.707106781186547524400844362104849039L);
-}
-
-static wide density(wide x)
-{
-    return expl(-x * x / 2) * SQRT_2_OVER_PI / 2;
-}
-
-static wide sigmoid(wide x)
-{
-    return 1 / (1 + expl(-x));
-}
-
-static wide gelu_argument(wide x)
-{
-    return 2 * SQRT_2_OVER_PI * (x + 0.044715L * x * x * x);
-}
-
-static wide reference(kernel_map_name name, wide a, wide b, wide c, wide p, wide q)
-{
-    switch (name) {
-    case KERNEL_MAP_copy:
-        return a;
-    case KERNEL_MAP_neg:
-        return -a;
-    case KERNEL_MAP_add:
-        return a + b;
-    case KERNEL_MAP_sub:
-        return a - b;
-    case KERNEL_MAP_mul:
-        return a * b;
-    case KERNEL_MAP_div:
-        return a / b;
-    case KERNEL_MAP_multiply_add:
-        return a * b + c;
-    case KERNEL_MAP_scale:
-        return p * a;
-    case KERNEL_MAP_shift:
-        return a + p;
-    case KERNEL_MAP_axpy:
-        return a + p * b;
-    case KERNEL_MAP_power:
-        return powl(a, p);
-    case KERNEL_MAP_exp:
-        return expl(a);
-    case KERNEL_MAP_expm1:
-        return expm1l(a);
-    case KERNEL_MAP_log:
-        return logl(a);
-    case KERNEL_MAP_log1p:
-        return log1pl(a);
-    case KERNEL_MAP_sqrt:
-        return sqrtl(a);
-    case KERNEL_MAP_rsqrt:
-        return 1 / sqrtl(a);
-    case KERNEL_MAP_square:
-        return a * a;
-    case KERNEL_MAP_reciprocal:
-        return 1 / a;
-    case KERNEL_MAP_abs:
-        return fabsl(a);
-    case KERNEL_MAP_sign:
-        return isnan(a) ? a : (wide)((a > 0) - (a < 0));
-    case KERNEL_MAP_sin:
-        return sinl(a);
-    case KERNEL_MAP_cos:
-        return cosl(a);
-    case KERNEL_MAP_tanh:
-        return tanhl(a);
-    case KERNEL_MAP_sigmoid:
-        return sigmoid(a);
-    case KERNEL_MAP_erf:
-        return erfl(a);
-    case KERNEL_MAP_relu:
-        return a <= 0 ? 0 : a;
-    case KERNEL_MAP_relu_grad:
-        return a > 0 ? b : 0;
-    case KERNEL_MAP_gelu:
-        return a == -INFINITY ? 0 : a * phi(a);
-    case KERNEL_MAP_gelu_grad:
-        return b * (phi(a) + (isinf(a) ? 0 : a * density(a)));
-    case KERNEL_MAP_gelu_tanh:
-        return a * sigmoid(gelu_argument(a));
-    case KERNEL_MAP_gelu_tanh_grad: {
-        wide s = sigmoid(gelu_argument(a)), t = sigmoid(-gelu_argument(a));
-        wide slope = 2 * SQRT_2_OVER_PI * (1 + 3 * 0.044715L * a * a);
-        return b * (s * t == 0 ? s : s + a * s * t * slope);
-    }
-    case KERNEL_MAP_silu:
-        return a * sigmoid(a);
-    case KERNEL_MAP_silu_grad: {
-        wide s = sigmoid(a), t = sigmoid(-a);
-        return b * (s * t == 0 ? s : s * (1 + a * t));
-    }
-    case KERNEL_MAP_sigmoid_grad:
-        return b * a * (1 - a);
-    case KERNEL_MAP_tanh_grad:
-        return b * (1 - a * a);
-    case KERNEL_MAP_maximum:
-        return isnan(a) || a > b ? a : b;
-    case KERNEL_MAP_minimum:
-        return isnan(a) || a < b ? a : b;
-    case KERNEL_MAP_clamp:
-        return a < p ? p : a > q ? q : a;
-    case KERNEL_MAP_COUNT:
-        break;
-    }
-    ck_abort_msg("no such map");
-    return 0;
-}
-
-#define MAP_NAME(name, operands)     #name,
-#define MAP_OPERANDS(name, operands) operands,
-static const char *const map_names[] = { KERNEL_MAPS(MAP_NAME) };
-static const int map_operands[] = { KERNEL_MAPS(MAP_OPERANDS) };
-
 static void map_line(const kernel_table *table, kernel_map_name name, int64_t n, const void *a,
                      const void *b, void *y)
 {
@@ -254,11 +133,12 @@ static const struct {
 } precise[] = {
     { KERNEL_MAP_exp, 1.0, 1.0, false },           { KERNEL_MAP_log, 1.0, 1.0, false },
     { KERNEL_MAP_tanh, 2.5, 2.5, false },          { KERNEL_MAP_erf, 1.5, 1.5, false },
-    { KERNEL_MAP_expm1, 1.0, 1.5, false },         { KERNEL_MAP_log1p, 1.0, 1.5, false },
+    { KERNEL_MAP_expm1, 1.5, 1.5, false },         { KERNEL_MAP_log1p, 1.0, 1.5, false },
     { KERNEL_MAP_sigmoid, 2.5, 2.5, true },        { KERNEL_MAP_silu, 3.0, 3.0, true },
     { KERNEL_MAP_gelu, 3.0, 3.0, true },           { KERNEL_MAP_gelu_tanh, 9.0, 9.0, true },
     { KERNEL_MAP_gelu_grad, 5.0, 5.0, true },      { KERNEL_MAP_silu_grad, 4.0, 4.0, true },
-    { KERNEL_MAP_gelu_tanh_grad, 4.0, 4.0, true },
+    { KERNEL_MAP_gelu_tanh_grad, 4.0, 4.0, true }, { KERNEL_MAP_mish_grad, 4.0, 4.0, true },
+    { KERNEL_MAP_softplus, 2.5, 2.5, false },      { KERNEL_MAP_mish, 3.0, 3.0, true },
 };
 enum { PRECISE = sizeof precise / sizeof *precise };
 
@@ -489,9 +369,11 @@ static void check_space(const kernel_isa *isa, bool f64, int kind)
 {
     int64_t shape[KERNEL_MAX_NDIM];
     int ndim = random_shape(shape, 4), where = KERNEL_MAP_COUNT + KERNEL_TEST_COUNT;
-    int operands = kind < KERNEL_MAP_COUNT ? map_operands[kind] : kind == where ? 3 : 2;
-    size_t size = size_of(f64);
     bool test = kind >= KERNEL_MAP_COUNT && kind < where;
+    int operands = kind == where ? 3
+                   : test        ? test_operands[kind - KERNEL_MAP_COUNT]
+                                 : map_operands[kind];
+    size_t size = size_of(f64);
     view y = random_view(ndim, shape, test ? 1 : size, false), x[3];
     kernel_map m = { .ndim = ndim, .y = y.start, .p = -0.5, .q = 0.5 };
     if (kind == KERNEL_MAP_power)
@@ -510,7 +392,8 @@ static void check_space(const kernel_isa *isa, bool f64, int kind)
             memcpy(x[k].memory, y.memory, (size_t)y.count * size);
             x[k].start = x[k].memory + (y.start - y.memory);
         }
-        if (kind == KERNEL_MAP_log || kind == KERNEL_MAP_sqrt || kind == KERNEL_MAP_rsqrt)
+        if (kind == KERNEL_MAP_log || kind == KERNEL_MAP_sqrt || kind == KERNEL_MAP_rsqrt ||
+            (kind == KERNEL_MAP_pow && k == 0))
             for (int64_t i = 0; i < x[k].count; i++)
                 set(x[k].memory, i, f64, fabs(get(x[k].memory, i, f64)) + 0.1);
         m.x[k] = in_place && !mask ? y.start : x[k].start;
@@ -538,9 +421,13 @@ static void check_space(const kernel_isa *isa, bool f64, int kind)
         }
         void *result = element(&y, ndim, shape, i);
         if (test) {
-            bool expected[] = { value[0] == value[1], value[0] != value[1],
-                                value[0]<value[1], value[0] <= value[1], value[0]> value[1],
-                                value[0] >= value[1] };
+            bool expected[] = { value[0] == value[1],
+                                value[0] != value[1],
+                                value[0]<value[1], value[0] <= value[1], value[0]>
+                                    value[1],
+                                value[0] >= value[1],
+                                isnan(value[0]),
+                                isinf(value[0]) };
             ck_assert_int_eq(*(uint8_t *)result, expected[kind - KERNEL_MAP_COUNT]);
         } else if (kind == where) {
             ck_assert(get(result, 0, f64) == (double)(value[0] != 0 ? value[1] : value[2]));

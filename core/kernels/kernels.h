@@ -54,59 +54,80 @@ typedef struct kernel_map {
 
 /* The list of elementwise functions: name, number of operands, expression.
  * KERNEL_MAPS: T operands, T result.      a, b, c: operands; p, q: scalars.
- * KERNEL_TESTS: T operands, bool (uint8_t 0/1) result.
+ * KERNEL_TESTS: T operands, bool (uint8_t 0/1) result. The comparisons among them are offered
+ *   for the integer dtypes too (integer.h).
  * where: x0 is a bool mask, x1 and x2 are T. */
-#define KERNEL_MAPS(MAP)                                                      \
-    MAP(copy, 1)           /* a */                                            \
-    MAP(neg, 1)            /* -a */                                           \
-    MAP(add, 2)            /* a + b */                                        \
-    MAP(sub, 2)            /* a - b */                                        \
-    MAP(mul, 2)            /* a b */                                          \
-    MAP(div, 2)            /* a / b */                                        \
-    MAP(multiply_add, 3)   /* a b + c (fused where the machine has it) */     \
-    MAP(scale, 1)          /* p a */                                          \
-    MAP(shift, 1)          /* a + p */                                        \
-    MAP(axpy, 2)           /* a + p b */                                      \
-    MAP(power, 1)          /* a^p: libm pow */                                \
-    MAP(exp, 1)            /* e^a */                                          \
-    MAP(expm1, 1)          /* e^a - 1 */                                      \
-    MAP(log, 1)            /* ln a */                                         \
-    MAP(log1p, 1)          /* ln(1 + a) */                                    \
-    MAP(sqrt, 1)           /* a^(1/2) */                                      \
-    MAP(rsqrt, 1)          /* a^(-1/2) */                                     \
-    MAP(square, 1)         /* a a */                                          \
-    MAP(reciprocal, 1)     /* 1/a */                                          \
-    MAP(abs, 1)            /* |a| */                                          \
-    MAP(sign, 1)           /* -1, 0, 1; NaN stays NaN */                      \
-    MAP(sin, 1)            /* sin a */                                        \
-    MAP(cos, 1)            /* cos a */                                        \
-    MAP(tanh, 1)           /* tanh a */                                       \
-    MAP(sigmoid, 1)        /* 1/(1 + e^-a) */                                 \
-    MAP(erf, 1)            /* erf a */                                        \
-    MAP(relu, 1)           /* a > 0 ? a : 0; NaN stays NaN */                 \
-    MAP(relu_grad, 2)      /* a > 0 ? b : 0        (a = x, b = gy) */         \
-    MAP(gelu, 1)           /* a Phi(a) = a (1 + erf(a/sqrt 2))/2 */           \
-    MAP(gelu_grad, 2)      /* b (Phi(a) + a phi(a)) */                        \
-    MAP(gelu_tanh, 1)      /* a (1 + tanh(sqrt(2/pi)(a + 0.044715 a^3)))/2 */ \
-    MAP(gelu_tanh_grad, 2) /* b times its derivative at a */                  \
-    MAP(silu, 1)           /* a sigmoid(a) */                                 \
-    MAP(silu_grad, 2)      /* b s (1 + a (1 - s)), s = sigmoid(a) */          \
-    MAP(sigmoid_grad, 2)   /* b a (1 - a)          (a = y) */                 \
-    MAP(tanh_grad, 2)      /* b (1 - a a)          (a = y) */                 \
-    MAP(maximum, 2)        /* the larger; NaN if either is */                 \
-    MAP(minimum, 2)        /* the smaller; NaN if either is */                \
-    MAP(clamp, 1)          /* min(max(a, p), q); NaN stays NaN */
+#define KERNEL_MAPS(MAP)                                                         \
+    MAP(copy, 1)              /* a */                                            \
+    MAP(neg, 1)               /* -a */                                           \
+    MAP(add, 2)               /* a + b */                                        \
+    MAP(sub, 2)               /* a - b */                                        \
+    MAP(mul, 2)               /* a b */                                          \
+    MAP(div, 2)               /* a / b */                                        \
+    MAP(pow, 2)               /* a^b: libm pow */                                \
+    MAP(multiply_add, 3)      /* a b + c (fused where the machine has it) */     \
+    MAP(scale, 1)             /* p a */                                          \
+    MAP(shift, 1)             /* a + p */                                        \
+    MAP(axpy, 2)              /* a + p b */                                      \
+    MAP(power, 1)             /* a^p: libm pow */                                \
+    MAP(exp, 1)               /* e^a */                                          \
+    MAP(expm1, 1)             /* e^a - 1 */                                      \
+    MAP(log, 1)               /* ln a */                                         \
+    MAP(log1p, 1)             /* ln(1 + a) */                                    \
+    MAP(sqrt, 1)              /* a^(1/2) */                                      \
+    MAP(rsqrt, 1)             /* a^(-1/2) */                                     \
+    MAP(square, 1)            /* a a */                                          \
+    MAP(reciprocal, 1)        /* 1/a */                                          \
+    MAP(abs, 1)               /* |a| */                                          \
+    MAP(sign, 1)              /* -1, 0, 1; NaN stays NaN */                      \
+    MAP(floor, 1)             /* the whole number at or below a */               \
+    MAP(ceil, 1)              /* at or above */                                  \
+    MAP(round, 1)             /* nearest; halves to the even one */              \
+    MAP(sin, 1)               /* sin a */                                        \
+    MAP(cos, 1)               /* cos a */                                        \
+    MAP(tan, 1)               /* tan a */                                        \
+    MAP(tanh, 1)              /* tanh a */                                       \
+    MAP(sigmoid, 1)           /* 1/(1 + e^-a) */                                 \
+    MAP(softplus, 1)          /* ln(1 + e^a) */                                  \
+    MAP(erf, 1)               /* erf a */                                        \
+    MAP(relu, 1)              /* a > 0 ? a : 0; NaN stays NaN */                 \
+    MAP(relu_grad, 2)         /* a > 0 ? b : 0        (a = x, b = gy) */         \
+    MAP(leaky_relu, 1)        /* a > 0 ? a : p a */                              \
+    MAP(leaky_relu_grad, 2)   /* a > 0 ? b : p b      (a = x, b = gy) */         \
+    MAP(elu, 1)               /* a > 0 ? a : p (e^a - 1) */                      \
+    MAP(elu_grad, 2)          /* a > 0 ? b : b p e^a */                          \
+    MAP(gelu, 1)              /* a Phi(a) = a (1 + erf(a/sqrt 2))/2 */           \
+    MAP(gelu_grad, 2)         /* b (Phi(a) + a phi(a)) */                        \
+    MAP(gelu_tanh, 1)         /* a (1 + tanh(sqrt(2/pi)(a + 0.044715 a^3)))/2 */ \
+    MAP(gelu_tanh_grad, 2)    /* b times its derivative at a */                  \
+    MAP(silu, 1)              /* a sigmoid(a) */                                 \
+    MAP(silu_grad, 2)         /* b s (1 + a (1 - s)), s = sigmoid(a) */          \
+    MAP(mish, 1)              /* a tanh(ln(1 + e^a)) */                          \
+    MAP(mish_grad, 2)         /* b times its derivative at a */                  \
+    MAP(hard_sigmoid, 1)      /* clamp(a/6 + 1/2, 0, 1) */                       \
+    MAP(hard_sigmoid_grad, 2) /* -3 < a < 3 ? b/6 : 0 */                         \
+    MAP(hard_swish, 1)        /* a clamp(a/6 + 1/2, 0, 1); 0 up to -3 */         \
+    MAP(hard_swish_grad, 2)   /* b times its derivative: 0 at -3, 1 at 3 */      \
+    MAP(sigmoid_grad, 2)      /* b a (1 - a)          (a = y) */                 \
+    MAP(tanh_grad, 2)         /* b (1 - a a)          (a = y) */                 \
+    MAP(maximum, 2)           /* the larger; NaN if either is */                 \
+    MAP(minimum, 2)           /* the smaller; NaN if either is */                \
+    MAP(clamp, 1)             /* min(max(a, p), q); NaN stays NaN */
 
-#define KERNEL_TESTS(TEST)           \
-    TEST(equal)         /* a == b */ \
-    TEST(not_equal)     /* a != b */ \
-    TEST(less)          /* a < b */  \
-    TEST(less_equal)    /* a <= b */ \
-    TEST(greater)       /* a > b */  \
-    TEST(greater_equal) /* a >= b */
+#define KERNEL_COMPARISONS(TEST)        \
+    TEST(equal, 2)         /* a == b */ \
+    TEST(not_equal, 2)     /* a != b */ \
+    TEST(less, 2)          /* a < b */  \
+    TEST(less_equal, 2)    /* a <= b */ \
+    TEST(greater, 2)       /* a > b */  \
+    TEST(greater_equal, 2) /* a >= b */
+#define KERNEL_TESTS(TEST)        \
+    KERNEL_COMPARISONS(TEST)      \
+    TEST(isnan, 1) /* a is NaN */ \
+    TEST(isinf, 1) /* a is infinite, of either sign */
 
-#define KERNEL_MAP_ENUM(name, operands) KERNEL_MAP_##name,
-#define KERNEL_TEST_ENUM(name)          KERNEL_TEST_##name,
+#define KERNEL_MAP_ENUM(name, operands)  KERNEL_MAP_##name,
+#define KERNEL_TEST_ENUM(name, operands) KERNEL_TEST_##name,
 typedef enum { KERNEL_MAPS(KERNEL_MAP_ENUM) KERNEL_MAP_COUNT } kernel_map_name;
 typedef enum { KERNEL_TESTS(KERNEL_TEST_ENUM) KERNEL_TEST_COUNT } kernel_test_name;
 

@@ -1,5 +1,6 @@
-/* Activations. Each derivative is one kernel (x_grad); the composition in plain ops is what a
- * recorded sweep differentiates. */
+/* Smooth activations. Each derivative is one kernel (x_grad); the composition in plain ops is
+ * what a recorded sweep differentiates. At -infinity and infinity they take their limits, 0 and
+ * x, and the gradients are 0 and gy. */
 #include "ops.h"
 
 #define ACTIVATION(name_, list)                                                 \
@@ -17,6 +18,11 @@ static const heed_case smooth_cases[] = {
       .stated = true,
       .y = (const double[]){ 0, 100 },
       .gx = { (const double[]){ 0, 1 } } },
+    { .label = "infinite",
+      .x = { { .shape = HEED_DIMS(2), .values = (const double[]){ -INFINITY, INFINITY } } },
+      .stated = true,
+      .y = (const double[]){ 0, INFINITY },
+      .gx = { (const double[]){ 0, 1 } } },
 };
 static const heed_case grad_cases[] = {
     { .label = "matrix",
@@ -27,34 +33,25 @@ static const heed_case grad_cases[] = {
       .stated = true },
 };
 
-/* relu.   y = max(x, 0);   gx = gy [x > 0]: 0 at 0 */
-static const heed_case relu_cases[] = {
-    { .label = "away from 0", .x = { { .shape = HEED_DIMS(2, 3), .gap = 0.1 } } },
-    { .label = "at 0",
-      .x = { { .shape = HEED_DIMS(3), .values = (const double[]){ -1, 0, 2 } } },
-      .stated = true,
-      .y = (const double[]){ 0, 0, 2 },
-      .gx = { (const double[]){ 0, 0, 1 } } },
-};
-static void relu_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
-                     heed_tensor *gx[])
+/* For compositions: y, made of x clamped to [-limit, limit], and x itself from there on. Infinity
+ * times a tail of 0 then does not arise. */
+static heed_tensor *with_tail(heed_tape *t, heed_tensor *x, double limit, heed_tensor *y)
+{
+    heed_tensor *end = heed__number(t, x, limit);
+    return heed_where(t, heed_greater(t, x, end), x, y);
+}
+
+/* softplus.   y = ln(1 + e^x);   gx = gy/(1 + e^-x) */
+static void softplus_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                         heed_tensor *gx[])
 {
     (void)y;
-    gx[0] = heed__apply2(t, &heed_op_relu_grad, c->x[0], gy, NULL);
+    heed_tensor *slope = heed_sigmoid(t, c->x[0]);
+    gx[0] = heed_mul(t, gy, slope);
 }
-HEED_DEFINE_OP(relu) = { ACTIVATION(relu, relu_cases), .formula = "y = max(x, 0)",
-                         .adjoint = "gx = gy [x > 0]", .uses = HEED_USES_X(0),
-                         .vjp = relu_vjp };
-
-/* relu_grad.   z = gy [x > 0];   with incoming h:  gx = 0,  ggy = h [x > 0] */
-static void relu_grad_vjp(heed_tape *t, const heed_call *c, heed_tensor *z, heed_tensor *h,
-                          heed_tensor *gx[])
-{
-    (void)z;
-    gx[1] = heed__apply2(t, &heed_op_relu_grad, c->x[0], h, NULL);
-}
-HEED_DEFINE_OP(relu_grad) = { GRADIENT(relu_grad), .adjoint = "gx = 0, ggy = h [x > 0]",
-                              .uses = HEED_USES_X(0), .vjp = relu_grad_vjp };
+HEED_DEFINE_OP(softplus) = { ACTIVATION(softplus, smooth_cases), .formula = "y = ln(1 + e^x)",
+                             .adjoint = "gx = gy/(1 + e^-x)", .uses = HEED_USES_X(0),
+                             .vjp = softplus_vjp };
 
 /* gelu.   y = x Phi(x) = x (1 + erf(x/sqrt 2))/2;   gx = gy (Phi(x) + x phi(x)) */
 static void gelu_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
@@ -65,11 +62,13 @@ static void gelu_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tens
 }
 static heed_tensor *gelu_compose(heed_tape *t, const heed_call *c)
 {
-    heed_tensor *scaled = heed_scale(t, c->x[0], 0.70710678118654752440);
+    heed_tensor *x = heed_clamp(t, c->x[0], -40, 40);
+    heed_tensor *scaled = heed_scale(t, x, 0.70710678118654752440);
     heed_tensor *erf = heed_erf(t, scaled);
     heed_tensor *twice = heed_shift(t, erf, 1);
-    heed_tensor *product = heed_mul(t, c->x[0], twice);
-    return heed_scale(t, product, 0.5);
+    heed_tensor *product = heed_mul(t, x, twice);
+    heed_tensor *y = heed_scale(t, product, 0.5);
+    return with_tail(t, c->x[0], 40, y);
 }
 HEED_DEFINE_OP(gelu) = { ACTIVATION(gelu, smooth_cases),
                          .formula = "y = x (1 + erf(x/sqrt(2)))/2",
@@ -90,14 +89,16 @@ static void gelu_tanh_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed
 }
 static heed_tensor *gelu_tanh_compose(heed_tape *t, const heed_call *c)
 {
-    heed_tensor *cube = heed_power(t, c->x[0], 3);
+    heed_tensor *x = heed_clamp(t, c->x[0], -40, 40);
+    heed_tensor *cube = heed_power(t, x, 3);
     heed_tensor *part = heed_scale(t, cube, 0.044715);
-    heed_tensor *inner = heed_add(t, c->x[0], part);
+    heed_tensor *inner = heed_add(t, x, part);
     heed_tensor *u = heed_scale(t, inner, 0.79788456080286535588);
     heed_tensor *tanh_u = heed_tanh(t, u);
     heed_tensor *twice = heed_shift(t, tanh_u, 1);
-    heed_tensor *product = heed_mul(t, c->x[0], twice);
-    return heed_scale(t, product, 0.5);
+    heed_tensor *product = heed_mul(t, x, twice);
+    heed_tensor *y = heed_scale(t, product, 0.5);
+    return with_tail(t, c->x[0], 40, y);
 }
 HEED_DEFINE_OP(gelu_tanh) = { ACTIVATION(gelu_tanh, smooth_cases),
                               .formula = "y = x (1 + tanh(sqrt(2/pi)(x + 0.044715 x^3)))/2",
@@ -118,8 +119,10 @@ static void silu_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tens
 }
 static heed_tensor *silu_compose(heed_tape *t, const heed_call *c)
 {
-    heed_tensor *s = heed_sigmoid(t, c->x[0]);
-    return heed_mul(t, c->x[0], s);
+    heed_tensor *x = heed_clamp(t, c->x[0], -1000, 1000);
+    heed_tensor *s = heed_sigmoid(t, x);
+    heed_tensor *y = heed_mul(t, x, s);
+    return with_tail(t, c->x[0], 1000, y);
 }
 HEED_DEFINE_OP(silu) = { ACTIVATION(silu, smooth_cases),
                          .formula = "y = x/(1 + e^-x)",
@@ -130,10 +133,32 @@ HEED_DEFINE_OP(silu) = { ACTIVATION(silu, smooth_cases),
 HEED_DEFINE_OP(silu_grad) = { GRADIENT(silu_grad),
                               .adjoint = "none: a recorded sweep takes silu's composition" };
 
-heed_tensor *heed_relu(heed_tape *t, heed_tensor *x)
+/* mish.   y = x tanh(u), u = ln(1 + e^x);   gx = gy (tanh u + x (1 - tanh^2 u)/(1 + e^-x)) */
+static void mish_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                     heed_tensor *gx[])
 {
-    return heed__apply1(t, &heed_op_relu, x, NULL);
+    (void)y;
+    gx[0] = heed__apply2(t, &heed_op_mish_grad, c->x[0], gy, NULL);
 }
+static heed_tensor *mish_compose(heed_tape *t, const heed_call *c)
+{
+    heed_tensor *x = heed_clamp(t, c->x[0], -1000, 1000);
+    heed_tensor *u = heed_softplus(t, x);
+    heed_tensor *tanh_u = heed_tanh(t, u);
+    heed_tensor *y = heed_mul(t, x, tanh_u);
+    return with_tail(t, c->x[0], 1000, y);
+}
+HEED_DEFINE_OP(mish) = { ACTIVATION(mish, smooth_cases),
+                         .formula = "y = x tanh(ln(1 + e^x))",
+                         .adjoint = "gx = gy (tanh u + x (1 - tanh(u)^2)/(1 + e^-x)), "
+                                    "u = ln(1 + e^x)",
+                         .uses = HEED_USES_X(0),
+                         .vjp = mish_vjp,
+                         .compose = mish_compose };
+HEED_DEFINE_OP(mish_grad) = { GRADIENT(mish_grad),
+                              .adjoint = "none: a recorded sweep takes mish's composition" };
+
+/* ---- the calls ---- */
 
 heed_tensor *heed_gelu(heed_tape *t, heed_tensor *x)
 {
@@ -148,4 +173,14 @@ heed_tensor *heed_gelu_tanh(heed_tape *t, heed_tensor *x)
 heed_tensor *heed_silu(heed_tape *t, heed_tensor *x)
 {
     return heed__apply1(t, &heed_op_silu, x, NULL);
+}
+
+heed_tensor *heed_softplus(heed_tape *t, heed_tensor *x)
+{
+    return heed__apply1(t, &heed_op_softplus, x, NULL);
+}
+
+heed_tensor *heed_mish(heed_tape *t, heed_tensor *x)
+{
+    return heed__apply1(t, &heed_op_mish, x, NULL);
 }

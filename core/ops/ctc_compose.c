@@ -9,7 +9,7 @@
 
 static heed_tensor *filled(heed_tape *t, const heed_tensor *x, double value, heed_shape shape)
 {
-    return heed_expand(t, heed__loss_number(t, x, value), shape);
+    return heed_expand(t, heed__number(t, x, value), shape);
 }
 
 /* The states' labels as one-hot rows [B, U, classes]: the blank's, and after it a label's, ...,
@@ -53,7 +53,7 @@ static heed_tensor *skips_of(heed_tape *t, heed_tensor *path)
     heed_tensor *start = filled(t, path, 1, HEED_SHAPE(batch, first));
     heed_tensor *rest = heed_sum_axes(t, products, 1, &last, false);
     heed_tensor *same = heed_concatenate(t, 2, (heed_tensor *[]){ start, rest }, 1);
-    return heed_equal(t, same, heed__loss_number(t, path, 0));
+    return heed_equal(t, same, heed__number(t, path, 0));
 }
 
 /* ln(e^a + e^b + e^c) */
@@ -74,9 +74,9 @@ static heed_tensor *end_of(heed_tape *t, const heed_call *c, heed_tensor *a)
     const int last = -1;
     if (heed_error(t))
         return NULL;
-    heed_tensor *zero = heed__loss_number(t, a, 0);
-    heed_tensor *one = heed__loss_number(t, a, 1);
-    heed_tensor *lowest = heed__loss_number(t, a, LOWEST);
+    heed_tensor *zero = heed__number(t, a, 0);
+    heed_tensor *one = heed__number(t, a, 1);
+    heed_tensor *lowest = heed__number(t, a, LOWEST);
     heed_tensor *state = heed_cast(t, heed_arange(t, 0, (int32_t)a->shape[1]), a->dtype);
     heed_tensor *lengths = heed_cast(t, c->x[3], a->dtype);
     heed_tensor *column = heed_reshape(t, lengths, HEED_SHAPE(a->shape[0], 1));
@@ -94,7 +94,7 @@ heed_tensor *heed__ctc_compose(heed_tape *t, const heed_call *c)
     const int to_rows[3] = { 1, 2, 0 };
     heed_tensor *x = c->x[0];
     int64_t time = x->shape[0], batch = x->shape[1], states = 2 * c->x[1]->shape[1] + 1;
-    heed_tensor *lowest = heed__loss_number(t, x, LOWEST);
+    heed_tensor *lowest = heed__number(t, x, LOWEST);
     heed_tensor *path = path_of(t, c), *skips = skips_of(t, path);
     heed_tensor *finite = heed_clamp(t, x, LOWEST, INFINITY);
     /* emitted[b, u, t] = x[t, b, the label of u] */
@@ -110,12 +110,12 @@ heed_tensor *heed__ctc_compose(heed_tape *t, const heed_call *c)
         heed_tensor *sum = log_add(t, a, by_one, over);
         heed_tensor *next = heed_add(t, sum, heed_select(t, emitted, 2, i));
         next = heed_clamp(t, next, LOWEST, INFINITY);
-        heed_tensor *runs = heed_greater(t, column, heed__loss_number(t, x, (double)i));
+        heed_tensor *runs = heed_greater(t, column, heed__number(t, x, (double)i));
         a = heed_where(t, runs, next, a);
     }
     heed_tensor *whole = end_of(t, c, a);
     heed_tensor *impossible = heed_less(t, whole, heed_scale(t, lowest, 0.5));
-    heed_tensor *otherwise = heed__loss_number(t, x, o->zero_infinity ? 0 : INFINITY);
+    heed_tensor *otherwise = heed__number(t, x, o->zero_infinity ? 0 : INFINITY);
     heed_tensor *loss = heed_where(t, impossible, otherwise, heed_neg(t, whole));
     if (o->reduction == HEED_MEAN) {
         heed_tensor *divisor = heed_cast(t, c->x[3], x->dtype);

@@ -38,7 +38,7 @@ static const heed_case distribution_refusals[] = {
 static heed_tensor *binary_compose(heed_tape *t, const heed_call *c)
 {
     heed_tensor *x = c->x[0], *z = c->x[1];
-    heed_tensor *zero = heed__loss_number(t, x, 0);
+    heed_tensor *zero = heed__number(t, x, 0);
     heed_tensor *negative = heed_less(t, x, zero);
     heed_tensor *minus_x = heed_neg(t, x);
     heed_tensor *minus_size = heed_where(t, negative, x, minus_x);
@@ -92,7 +92,7 @@ HEED_DEFINE_OP(binary_cross_entropy) = { .name = "binary_cross_entropy",
 /* p ln p as p ln r with r = p, but 1 where p is 0: then 0, and nothing flows. */
 static heed_tensor *safe_log(heed_tape *t, heed_tensor *p, heed_tensor *absent)
 {
-    heed_tensor *one = heed__loss_number(t, p, 1);
+    heed_tensor *one = heed__number(t, p, 1);
     return heed_log(t, heed_where(t, absent, one, p));
 }
 
@@ -102,7 +102,7 @@ static heed_tensor *safe_log(heed_tape *t, heed_tensor *p, heed_tensor *absent)
 static heed_tensor *kl_compose(heed_tape *t, const heed_call *c)
 {
     heed_tensor *log_q = c->x[0], *p = c->x[1];
-    heed_tensor *zero = heed__loss_number(t, p, 0);
+    heed_tensor *zero = heed__number(t, p, 0);
     heed_tensor *absent = heed_equal(t, p, zero);
     heed_tensor *log_p = safe_log(t, p, absent);
     heed_tensor *against = heed_where(t, absent, zero, log_q);
@@ -163,7 +163,7 @@ static bool entropy_shape(heed_tape *t, const heed_call *c, heed_result *r)
 }
 static heed_tensor *entropy_compose(heed_tape *t, const heed_call *c)
 {
-    heed_tensor *p = c->x[0], *zero = heed__loss_number(t, p, 0);
+    heed_tensor *p = c->x[0], *zero = heed__number(t, p, 0);
     heed_tensor *absent = heed_equal(t, p, zero);
     heed_tensor *terms = heed_mul(t, p, safe_log(t, p, absent));
     return heed_neg(t, heed_sum_axes(t, terms, 1,

@@ -101,6 +101,18 @@ static void cos_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tenso
 HEED_DEFINE_OP(cos) = { MAP1(cos, smooth_cases), .formula = "y = cos x",
                         .adjoint = "gx = -gy sin x", .uses = HEED_USES_X(0), .vjp = cos_vjp };
 
+/* tan.   gx = gy (1 + y^2) */
+static void tan_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_tensor *gy,
+                    heed_tensor *gx[])
+{
+    (void)c;
+    heed_tensor *square = heed_square(t, y);
+    heed_tensor *slope = heed_shift(t, square, 1);
+    gx[0] = heed_mul(t, gy, slope);
+}
+HEED_DEFINE_OP(tan) = { MAP1(tan, smooth_cases), .formula = "y = tan x",
+                        .adjoint = "gx = gy (1 + y^2)", .uses = HEED_USES_Y, .vjp = tan_vjp };
+
 /* tanh.   gx = gy (1 - y^2), one kernel: tanh_grad */
 static const heed_case tanh_cases[] = {
     { .label = "matrix", .x = { { .shape = HEED_DIMS(2, 3), .low = -2, .high = 2 } } },
@@ -238,6 +250,11 @@ heed_tensor *heed_sin(heed_tape *t, heed_tensor *x)
 heed_tensor *heed_cos(heed_tape *t, heed_tensor *x)
 {
     return heed__apply1(t, &heed_op_cos, x, NULL);
+}
+
+heed_tensor *heed_tan(heed_tape *t, heed_tensor *x)
+{
+    return heed__apply1(t, &heed_op_tan, x, NULL);
 }
 
 heed_tensor *heed_tanh(heed_tape *t, heed_tensor *x)

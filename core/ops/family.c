@@ -30,6 +30,11 @@ const element_table *heed__elements(heed_dtype dtype)
     return &heed__elements_u8;
 }
 
+const integer_table *heed__integers(heed_dtype dtype)
+{
+    return dtype == HEED_I32 ? &heed__integer_i32 : &heed__integer_u8;
+}
+
 static const heed_op *const table[] = {
 #define HEED_OP(name) &heed_op_##name,
 #include "../ops.def"
@@ -85,13 +90,7 @@ bool heed__broadcast(heed_tape *t, const heed_call *c, heed_shape *shape)
 
 bool heed__shape_map(heed_tape *t, const heed_call *c, heed_result *r)
 {
-    r->dtype = c->x[c->n - 1]->dtype; /* where's mask comes first */
-    return heed__floats(t, c) && heed__broadcast(t, c, &r->shape);
-}
-
-bool heed__shape_test(heed_tape *t, const heed_call *c, heed_result *r)
-{
-    r->dtype = HEED_BOOL;
+    r->dtype = c->x[0]->dtype;
     return heed__floats(t, c) && heed__broadcast(t, c, &r->shape);
 }
 
@@ -122,6 +121,12 @@ kernel_map heed__map_arguments(const heed_call *c, const heed_tensor *y)
                                       : x->strides[k - lead];
     }
     return map;
+}
+
+heed_tensor *heed__number(heed_tape *t, const heed_tensor *like, double value)
+{
+    heed_tensor *number = heed_full(t, HEED_SCALAR, value);
+    return like ? heed_cast(t, number, like->dtype) : NULL;
 }
 
 void heed__copy_elements(const heed_tensor *x, heed_tensor *y)

@@ -18,18 +18,13 @@ heed_tensor *heed__loss_reduce(heed_tape *t, heed_tensor *loss, heed_reduction r
     return reduction == HEED_SUM ? heed_sum(t, loss) : heed_mean(t, loss);
 }
 
-heed_tensor *heed__loss_number(heed_tape *t, const heed_tensor *x, double value)
-{
-    return heed_cast(t, heed_full(t, HEED_SCALAR, value), x->dtype);
-}
-
 heed_tensor *heed__loss_expected(heed_tape *t, heed_tensor *coefficient, heed_tensor *log_p)
 {
     const int last = -1;
     if (heed_error(t))
         return NULL;
-    heed_tensor *zero = heed__loss_number(t, log_p, 0);
-    heed_tensor *lowest = heed__loss_number(t, log_p, -INFINITY);
+    heed_tensor *zero = heed__number(t, log_p, 0);
+    heed_tensor *lowest = heed__number(t, log_p, -INFINITY);
     heed_tensor *impossible = heed_equal(t, log_p, lowest);
     heed_tensor *finite = heed_where(t, impossible, zero, log_p);
     heed_tensor *absent = heed_equal(t, coefficient, zero);

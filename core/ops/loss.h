@@ -9,8 +9,6 @@
 bool heed__loss_reduced(heed_tape *t, const heed_call *c, heed_reduction reduction,
                         heed_result *r);
 heed_tensor *heed__loss_reduce(heed_tape *t, heed_tensor *loss, heed_reduction reduction);
-/* 0-d, in x's dtype. */
-heed_tensor *heed__loss_number(heed_tape *t, const heed_tensor *x, double value);
 /* -sum over the last axis of coefficient log_p, where 0 times minus infinity is 0. */
 heed_tensor *heed__loss_expected(heed_tape *t, heed_tensor *coefficient, heed_tensor *log_p);
 

@@ -3,6 +3,7 @@
 #ifndef HEED_OPS_H
 #define HEED_OPS_H
 
+#include "../kernels/integer.h"
 #include "../kernels/kernels.h"
 #include "../kernels/portable.h"
 #include "../op.h"
@@ -17,6 +18,8 @@
 /* The kernels of a floating dtype: of the instruction set in use, and the portable ones. */
 const kernel_table *heed__kernels(heed_dtype dtype);
 const portable_table *heed__portable(heed_dtype dtype);
+/* Of the other dtypes: i32, or u8 and bool. */
+const integer_table *heed__integers(heed_dtype dtype);
 /* And those of any dtype that only move elements. */
 const element_table *heed__elements(heed_dtype dtype);
 
@@ -26,8 +29,6 @@ bool heed__broadcast(heed_tape *t, const heed_call *c, heed_shape *shape);
 /* Shape rules. */
 /* broadcast of all operands */
 bool heed__shape_map(heed_tape *t, const heed_call *c, heed_result *r);
-/* the same, a bool result */
-bool heed__shape_test(heed_tape *t, const heed_call *c, heed_result *r);
 /* operand 0's shape and dtype */
 bool heed__shape_like(heed_tape *t, const heed_call *c, heed_result *r);
 
@@ -39,6 +40,8 @@ typedef struct heed__scalars {
 void heed__run_map(const heed_call *c, heed_tensor *y);
 /* Operands broadcast over y's axes, as a kernel wants them. */
 kernel_map heed__map_arguments(const heed_call *c, const heed_tensor *y);
+/* n numbers to a dtype, by the rules of cast. */
+void heed__from_double(const double *x, int64_t n, heed_dtype dtype, void *y);
 /* y = x for any dtype and any strides; shapes are equal. */
 void heed__copy_elements(const heed_tensor *x, heed_tensor *y);
 
@@ -62,6 +65,9 @@ bool heed__ids_fit(heed_tape *t, const heed_call *c, const heed_tensor *ids,
  * rows' shape, or are a list along axis. */
 kernel_places heed__places(const heed_tensor *table, const heed_tensor *ids,
                            const heed_tensor *rows, int axis);
+
+/* A 0-d constant in the dtype of `like`; one that f32 holds exactly. */
+heed_tensor *heed__number(heed_tape *t, const heed_tensor *like, double value);
 
 /* Shorthands for the adjoints. */
 static inline heed_tensor *heed__apply1(heed_tape *t, const heed_op *op, heed_tensor *a,

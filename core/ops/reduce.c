@@ -67,12 +67,6 @@ heed_tensor *heed__over_same(heed_tape *t, const heed_call *c, const heed_op *op
     return heed__apply1(t, op, x, &(heed__reduction){ a->axes, true, 0 });
 }
 
-heed_tensor *heed__number(heed_tape *t, const heed_tensor *like, double value)
-{
-    heed_tensor *number = heed_full(t, HEED_SCALAR, value);
-    return like ? heed_cast(t, number, like->dtype) : NULL;
-}
-
 static const heed_case reduce_cases[] = {
     { .label = "all", .x = { { .shape = HEED_DIMS(2, 3) } }, HEED__AXES(3, false) },
     { .label = "last, kept", .x = { { .shape = HEED_DIMS(2, 3) } }, HEED__AXES(2, true) },

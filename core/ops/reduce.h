@@ -33,7 +33,5 @@ heed_tensor *heed__over_same(heed_tape *t, const heed_call *c, const heed_op *op
 /* Applies op over a list of axes, all where n = 0. */
 heed_tensor *heed__over_axes(heed_tape *t, const heed_op *op, heed_tensor *x, int n,
                              const int *axes, bool keep, double p);
-/* A 0-d constant in the dtype of `like`. */
-heed_tensor *heed__number(heed_tape *t, const heed_tensor *like, double value);
 
 #endif

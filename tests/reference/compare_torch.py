@@ -216,7 +216,8 @@ row("gelu", lambda h, x: h.gelu(x), F.gelu, wide)
 row("gelu_tanh", lambda h, x: h.gelu_tanh(x), lambda x: F.gelu(x, approximate="tanh"), wide)
 row("silu", lambda h, x: h.silu(x), F.silu, wide)
 row("mish", lambda h, x: h.mish(x), F.mish, wide)
-row("hard_sigmoid", lambda h, x: h.hard_sigmoid(x), F.hardsigmoid, wide)
+# torch's own takes 1/6 from f32 in the gradient
+row("hard_sigmoid", lambda h, x: h.hard_sigmoid(x), lambda x: (x / 6 + 0.5).clamp(0, 1), wide)
 row("hard_swish", lambda h, x: h.hard_swish(x), F.hardswish, wide)
 
 # ---- comparisons, logic, choice ----
