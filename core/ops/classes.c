@@ -20,10 +20,12 @@ static heed_tensor *nll_compose(heed_tape *t, const heed_call *c)
 }
 static const heed_case nll_cases[] = {
     { .label = "mean, weights, ignoring",
-      .x = { { .shape = HEED_DIMS(3, 4) }, LABELS(0, -1, 2), WEIGHTS(2, 0.5, 3, 1) },
+      .x = { { .shape = HEED_DIMS(3, 4), .low = -3, .high = -0.1 },
+             LABELS(0, -1, 2),
+             WEIGHTS(2, 0.5, 3, 1) },
       OPTIONS(HEED_MEAN, true, -1, 0) },
     { .label = "sum, a batch",
-      .x = { { .shape = HEED_DIMS(2, 2, 3) },
+      .x = { { .shape = HEED_DIMS(2, 2, 3), .low = -3, .high = -0.1 },
              { .dtype = HEED_I32,
                .shape = HEED_DIMS(2, 2),
                .values = (const double[]){ 0, 2, 1, 1 } } },

@@ -15,11 +15,13 @@ import math
 import pathlib
 import re
 import sys
+import warnings
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+warnings.filterwarnings("ignore", "reduction: 'mean' divides")
 HEADER = pathlib.Path(__file__).resolve().parents[2] / "core" / "operations.h"
 F64, I32, BOOL = 1, 2, 3
 DTYPES = {0: np.float32, F64: np.float64, I32: np.int32, BOOL: np.bool_, 4: np.uint8}
@@ -106,7 +108,7 @@ class Heed:
                     a = c.cast(c.pointer(a), c.c_void_p)
                 elif isinstance(a, (list, tuple)):
                     pointers = a and a[0] is not None and a[0] > 2**32
-                    sizes = function.argtypes[len(ready)] is c.c_void_p and name in ("pad", "split")
+                    sizes = name in ("pad", "split")
                     a = ((c.c_void_p if pointers else c.c_int64 if sizes else c.c_int) * max(len(a), 1))(*a)
                     a = c.cast(a, c.c_void_p)
                 elif isinstance(a, str):
