@@ -4,8 +4,8 @@
  *   gradient   d output / d input is 0, not merely small;
  *   value      the output keeps its bits when the input changes;
  *   NaN        and also when the input is NaN: nothing is saved by 0 times it.
- * Inputs that reach the same outputs change together, and outputs that see the same inputs share
- * a sweep, so causality over T positions takes T of each and not T^2. */
+ * Inputs that reach the same outputs change together, and outputs that see the same inputs
+ * share a sweep, so causality over T positions takes T of each and not T^2. */
 #include "random.h"
 #include "subject.h"
 

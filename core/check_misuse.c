@@ -1,5 +1,5 @@
-/* An op record misused: operands that are NULL, left out or of a wrong dtype, and the cases that the
- * record itself says it refuses. Each must fail in a sentence with the op's name. */
+/* An op record misused: operands that are NULL, left out or of a wrong dtype, and the cases that
+ * the record itself says it refuses. Each must fail in a sentence with the op's name. */
 #include "trial.h"
 
 #include <string.h>

@@ -203,8 +203,8 @@ HEED_API const char *heed_instruction_set(void);
 
 /* The record as it stands, before a sweep consumes it: what heed_backward will walk through.
  * heed_tape_print: a line an op, oldest first, "%7 = matmul(%6 [2,3], q.weight [3,4]) -> f32
- * [2,4]  decoder.0.attention". heed_tape_write_dot: the same as a Graphviz graph, with a box for
- * each scope. False when the file could not be written. */
+ * [2,4]  decoder.0.attention". heed_tape_write_dot: the same as a Graphviz graph, with a box
+ * for each scope. False when the file could not be written. */
 HEED_API bool heed_tape_print(const heed_tape *t, FILE *file);
 HEED_API bool heed_tape_write_dot(const heed_tape *t, FILE *file);
 
@@ -289,8 +289,8 @@ typedef struct heed_report {
     double analytic;  /* the worst one: by the tape, */
     double numeric;   /* by differences, */
     double excess;    /* |a - n| / tolerance there, <= 1 when passed */
-    /* The largest |a - n| of a gradient against differences, and the largest |a - n| / |n| where
-     * |n| is at least 0.001. */
+    /* The largest |a - n| of a gradient against differences, and the largest |a - n| / |n|
+     * where |n| is at least 0.001. */
     double absolute, relative;
     char where[160];   /* and which: "x[1][2,0]", "q.weight[3,1]" */
     char message[320]; /* why it failed, or empty */
@@ -323,9 +323,10 @@ typedef struct heed_leak_options {
     bool finite_only; /* leave out the proof by NaN */
     uint64_t seed;
 } heed_leak_options;
-/* Proves that f's result (f64, any shape) does not depend on what it may not: the gradient there
- * is exactly 0, and the result keeps its bits when those inputs change, and when they are NaN.
- * For causality, padding, masks. Inputs of ids and masks change to other ids and the opposite. */
+/* Proves that f's result (f64, any shape) does not depend on what it may not: the gradient
+ * there is exactly 0, and the result keeps its bits when those inputs change, and when they are
+ * NaN. For causality, padding, masks. Inputs of ids and masks change to other ids and the
+ * opposite. */
 HEED_API heed_report heed_leak_check(heed_tensor *(*f)(heed_tape *t, heed_tensor *const x[],
                                                        void *user),
                                      void *user, heed_params *ps, int n,

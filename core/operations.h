@@ -1,7 +1,7 @@
 /* Every operation, by family. Part of heed.h, which is what to include.
  *
- * Conventions are numpy's unless said otherwise; at kinks and edges PyTorch's, and a test case of
- * the op's record states each one. Any strides are taken; elementwise operands broadcast. Shape
+ * Conventions are numpy's unless said otherwise; at kinks and edges PyTorch's, and a test case
+ * of the op's record states each one. Any strides are taken; elementwise operands broadcast. Shape
  * and indexing ops take every dtype; arithmetic takes f32 and f64. A result that is not
  * differentiable (comparisons, indices, draws) has no gradient. Derivatives and costs are in
  * docs/derivatives.md. */
@@ -343,8 +343,8 @@ HEED_API heed_tensor *heed_groupnorm(heed_tape *t, heed_tensor *x, int64_t group
 /* Each channel of each example by itself: groupnorm with C groups. Ulyanov et al. 2016. */
 HEED_API heed_tensor *heed_instancenorm(heed_tape *t, heed_tensor *x, heed_tensor *gamma,
                                         heed_tensor *beta, double epsilon);
-/* x [B, C, ...]; each channel over the batch and all positions. mean, variance [C]: those to use
- * (evaluation), or both NULL: the batch's own, population variance (training). gamma, beta [C]
+/* x [B, C, ...]; each channel over the batch and all positions. mean, variance [C]: those to
+ * use (evaluation), or both NULL: the batch's own, population variance (training). gamma, beta [C]
  * or NULL. Ioffe, Szegedy 2015. */
 HEED_API heed_tensor *heed_batchnorm(heed_tape *t, heed_tensor *x, heed_tensor *gamma,
                                      heed_tensor *beta, heed_tensor *mean,
