@@ -4,6 +4,7 @@
 
 typedef struct norm_attributes {
     double epsilon;
+    bool x_only; /* of a gradient: those of gamma and beta are not wanted */
 } norm_attributes;
 
 static int64_t width_of(const heed_tensor *x)
@@ -45,7 +46,7 @@ static bool norm_shape(heed_tape *t, const heed_call *c, heed_result *r)
     return true;
 }
 
-/* The packed gradients: gx, then ggamma and gbeta of n elements each. */
+/* The packed gradients: gx, then (unless x_only) ggamma and gbeta of n elements each. */
 static bool norm_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
     const heed_tensor *x = c->x[0];
@@ -61,8 +62,9 @@ static bool norm_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
             return heed_refuse(t, c, "operand %d must have one element a row", i);
     }
     r->dtype = x->dtype;
-    r->shape = HEED_SHAPE(heed_size(x) + 2 * n);
-    r->scratch = heed__kernels(x->dtype)->norm_grad_scratch(&rows);
+    bool x_only = ((const norm_attributes *)c->attributes)->x_only;
+    r->shape = HEED_SHAPE(heed_size(x) + (x_only ? 0 : 2 * n));
+    r->scratch = x_only ? 0 : heed__kernels(x->dtype)->norm_grad_scratch(&rows);
     return true;
 }
 
@@ -104,8 +106,10 @@ static void layernorm_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed
                           heed_tensor *gx[])
 {
     heed_tensor *x[5] = { c->x[0], c->x[1], gy, c->saved[0], c->saved[1] };
+    norm_attributes a = *(const norm_attributes *)c->attributes;
     (void)y;
-    unpack(t, c, heed_apply(t, &heed_op_layernorm_grad, 5, x, c->attributes), gx);
+    a.x_only = !heed_wants(c, 1) && !heed_wants(c, 2);
+    unpack(t, c, heed_apply(t, &heed_op_layernorm_grad, 5, x, &a), gx);
 }
 static heed_tensor *layernorm_compose(heed_tape *t, const heed_call *c)
 {
@@ -121,34 +125,37 @@ static heed_tensor *layernorm_compose(heed_tape *t, const heed_call *c)
         y = heed_mul(t, y, c->x[1]);
     return c->x[2] ? heed_add(t, y, c->x[2]) : y;
 }
-#define EPSILON(e)                         \
+#define EPSILON(...)                       \
     .attributes = &(const norm_attributes) \
     {                                      \
-        e                                  \
+        __VA_ARGS__                        \
     }
 static const heed_case layernorm_cases[] = {
     { .label = "gamma and beta",
       .x = { { .shape = HEED_DIMS(2, 4) },
              { .shape = HEED_DIMS(4) },
              { .shape = HEED_DIMS(4) } },
-      EPSILON(1e-5),
+      EPSILON(1e-5, false),
       .step = 1e-3 },
     { .label = "gamma only",
       .x = { { .shape = HEED_DIMS(2, 2, 3) }, { .shape = HEED_DIMS(3) } },
       .absent = 4,
-      EPSILON(0.1) },
-    { .label = "neither", .x = { { .shape = HEED_DIMS(5) } }, .absent = 6, EPSILON(1e-5) },
+      EPSILON(0.1, false) },
+    { .label = "neither",
+      .x = { { .shape = HEED_DIMS(5) } },
+      .absent = 6,
+      EPSILON(1e-5, false) },
     { .label = "a constant row",
       .x = { { .shape = HEED_DIMS(3), .values = (const double[]){ 2, 2, 2 } } },
       .absent = 6,
-      EPSILON(1e-5),
+      EPSILON(1e-5, false),
       .stated = true,
       .y = (const double[]){ 0, 0, 0 },
       .gx = { (const double[]){ 0, 0, 0 } } },
     { .label = "one element",
       .x = { { .shape = HEED_DIMS(2, 1) } },
       .absent = 6,
-      EPSILON(1e-5),
+      EPSILON(1e-5, false),
       .stated = true,
       .y = (const double[]){ 0, 0 },
       .gx = { (const double[]){ 0, 0 } } },
@@ -156,7 +163,7 @@ static const heed_case layernorm_cases[] = {
       .x = { { .shape = HEED_DIMS(0, 2) },
              { .shape = HEED_DIMS(2) },
              { .shape = HEED_DIMS(2) } },
-      EPSILON(1e-5),
+      EPSILON(1e-5, false),
       .stated = true,
       .gx = { NULL, (const double[]){ 0, 0 }, (const double[]){ 0, 0 } } },
 };
@@ -164,16 +171,19 @@ static const heed_case norm_refusals[] = {
     { .label = "gamma must have shape [4]",
       .x = { { .shape = HEED_DIMS(2, 4) }, { .shape = HEED_DIMS(3) } },
       .absent = 4,
-      EPSILON(1e-5) },
+      EPSILON(1e-5, false) },
     { .label = "gamma must have shape [1]",
       .x = { { .shape = HEED_DIMS(4, 1) }, { .shape = HEED_DIMS(4) } },
       .absent = 4,
-      EPSILON(1e-5) },
+      EPSILON(1e-5, false) },
     { .label = "epsilon -1 is not 0 or more",
       .x = { { .shape = HEED_DIMS(2, 4) } },
       .absent = 6,
-      EPSILON(-1) },
-    { .label = "needs an axis", .x = { { .shape = { 0 } } }, .absent = 6, EPSILON(1e-5) },
+      EPSILON(-1, false) },
+    { .label = "needs an axis",
+      .x = { { .shape = { 0 } } },
+      .absent = 6,
+      EPSILON(1e-5, false) },
 };
 HEED_DEFINE_OP(layernorm) = {
     .name = "layernorm",
@@ -203,8 +213,10 @@ static void layernorm_grad_run(const heed_call *c, heed_tensor *y)
     rows.rstd = c->x[3]->data;
     rows.mean = c->x[4]->data;
     rows.gx = y->data;
-    rows.ggamma = element(y, size);
-    rows.gbeta = element(y, size + rows.n);
+    if (!((const norm_attributes *)c->attributes)->x_only) {
+        rows.ggamma = element(y, size);
+        rows.gbeta = element(y, size + rows.n);
+    }
     rows.scratch = c->scratch;
     heed__kernels(y->dtype)->layernorm_grad(&rows);
 }
@@ -215,7 +227,7 @@ static const heed_case layernorm_grad_cases[] = {
              { .shape = HEED_DIMS(2, 3) },
              { .shape = HEED_DIMS(2) },
              { .shape = HEED_DIMS(2) } },
-      EPSILON(1e-5) },
+      EPSILON(1e-5, false) },
     { .label = "no gamma",
       .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 3, 5 } },
              { 0 },
@@ -223,9 +235,18 @@ static const heed_case layernorm_grad_cases[] = {
              { .shape = HEED_DIMS(1), .values = (const double[]){ 1 } },
              { .shape = HEED_DIMS(1), .values = (const double[]){ 4 } } },
       .absent = 2,
-      EPSILON(0),
+      EPSILON(0, false),
       .stated = true,
       .y = (const double[]){ 0, 0, -1, 3, 1, 3 } },
+    { .label = "of x only",
+      .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 3, 5 } },
+             { .shape = HEED_DIMS(2), .values = (const double[]){ 1, 2 } },
+             { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 4, 3 } },
+             { .shape = HEED_DIMS(1), .values = (const double[]){ 0.5 } },
+             { .shape = HEED_DIMS(1), .values = (const double[]){ 4 } } },
+      EPSILON(0, true),
+      .stated = true,
+      .y = (const double[]){ -0.375, 0.375 } },
 };
 HEED_DEFINE_OP(layernorm_grad) = {
     .name = "layernorm_grad",
@@ -254,8 +275,10 @@ static void rmsnorm_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_t
                         heed_tensor *gx[])
 {
     heed_tensor *x[4] = { c->x[0], c->x[1], gy, c->saved[0] };
+    norm_attributes a = *(const norm_attributes *)c->attributes;
     (void)y;
-    unpack(t, c, heed_apply(t, &heed_op_rmsnorm_grad, 4, x, c->attributes), gx);
+    a.x_only = !heed_wants(c, 1);
+    unpack(t, c, heed_apply(t, &heed_op_rmsnorm_grad, 4, x, &a), gx);
 }
 static heed_tensor *rmsnorm_compose(heed_tape *t, const heed_call *c)
 {
@@ -269,12 +292,15 @@ static heed_tensor *rmsnorm_compose(heed_tape *t, const heed_call *c)
 static const heed_case rmsnorm_cases[] = {
     { .label = "gamma",
       .x = { { .shape = HEED_DIMS(2, 4), .gap = 0.3 }, { .shape = HEED_DIMS(4) } },
-      EPSILON(1e-5) },
-    { .label = "none", .x = { { .shape = HEED_DIMS(2, 2, 3) } }, .absent = 2, EPSILON(0.1) },
+      EPSILON(1e-5, false) },
+    { .label = "none",
+      .x = { { .shape = HEED_DIMS(2, 2, 3) } },
+      .absent = 2,
+      EPSILON(0.1, false) },
     { .label = "zeros",
       .x = { { .shape = HEED_DIMS(2), .values = (const double[]){ 0, 0 } } },
       .absent = 2,
-      EPSILON(0.25),
+      EPSILON(0.25, false),
       .stated = true,
       .y = (const double[]){ 0, 0 },
       .gx = { (const double[]){ 2, 2 } } },
@@ -304,7 +330,8 @@ static void rmsnorm_grad_run(const heed_call *c, heed_tensor *y)
     rows.gy = c->x[2]->data;
     rows.rstd = c->x[3]->data;
     rows.gx = y->data;
-    rows.ggamma = element(y, size);
+    if (!((const norm_attributes *)c->attributes)->x_only)
+        rows.ggamma = element(y, size);
     rows.scratch = c->scratch;
     heed__kernels(y->dtype)->rmsnorm_grad(&rows);
 }
@@ -312,7 +339,8 @@ static bool rmsnorm_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
     if (!norm_grad_shape(t, c, r))
         return false;
-    r->shape.size[0] -= width_of(c->x[0]);
+    if (!((const norm_attributes *)c->attributes)->x_only)
+        r->shape.size[0] -= width_of(c->x[0]);
     return true;
 }
 static const heed_case rmsnorm_grad_cases[] = {
@@ -321,16 +349,24 @@ static const heed_case rmsnorm_grad_cases[] = {
              { .shape = HEED_DIMS(3) },
              { .shape = HEED_DIMS(2, 3) },
              { .shape = HEED_DIMS(2) } },
-      EPSILON(1e-5) },
+      EPSILON(1e-5, false) },
     { .label = "no gamma",
       .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 1, 1 } },
              { 0 },
              { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 1, 3 } },
              { .shape = HEED_DIMS(1), .values = (const double[]){ 1 } } },
       .absent = 2,
-      EPSILON(0),
+      EPSILON(0, false),
       .stated = true,
       .y = (const double[]){ -1, 1, 1, 3 } },
+    { .label = "of x only",
+      .x = { { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 1, 1 } },
+             { .shape = HEED_DIMS(2), .values = (const double[]){ 1, 2 } },
+             { .shape = HEED_DIMS(1, 2), .values = (const double[]){ 2, 3 } },
+             { .shape = HEED_DIMS(1), .values = (const double[]){ 1 } } },
+      EPSILON(0, true),
+      .stated = true,
+      .y = (const double[]){ -2, 2 } },
 };
 HEED_DEFINE_OP(rmsnorm_grad) = {
     .name = "rmsnorm_grad",
@@ -350,10 +386,11 @@ HEED_DEFINE_OP(rmsnorm_grad) = {
 heed_tensor *heed_layernorm(heed_tape *t, heed_tensor *x, heed_tensor *gamma, heed_tensor *beta,
                             double epsilon)
 {
-    return heed__apply3(t, &heed_op_layernorm, x, gamma, beta, &(norm_attributes){ epsilon });
+    return heed__apply3(t, &heed_op_layernorm, x, gamma, beta,
+                        &(norm_attributes){ epsilon, false });
 }
 
 heed_tensor *heed_rmsnorm(heed_tape *t, heed_tensor *x, heed_tensor *gamma, double epsilon)
 {
-    return heed__apply2(t, &heed_op_rmsnorm, x, gamma, &(norm_attributes){ epsilon });
+    return heed__apply2(t, &heed_op_rmsnorm, x, gamma, &(norm_attributes){ epsilon, false });
 }
