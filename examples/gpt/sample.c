@@ -6,10 +6,11 @@
 #include "figures.h"
 #include "machine.h"
 #include "options.h"
-#include "sampler.h"
 #include "text.h"
 #include "utf8.h"
 #include "window.h"
+
+#include <heed/decode.h>
 
 #include <errno.h>
 #include <math.h>
@@ -104,18 +105,23 @@ bool sample_write(const gpt_model *m, const sample_options *o, FILE *to, int64_t
                   char *error, size_t error_size)
 {
     gpt_window window;
-    sampler choice;
     stream out = { .to = to };
     int64_t done = 0, vocabulary = m->gpt->options.vocabulary;
     heed_random random = data_random((uint64_t)o->seed, DRAW_SAMPLE, 0);
-    bool good = sampler_open(&choice, vocabulary, o->temperature, o->top_k, o->top_p, random);
+    heed_sampling_options how = { .temperature = o->temperature,
+                                  .top_k = o->top_k,
+                                  .top_p = o->top_p,
+                                  .min_p = o->min_p,
+                                  .random = random };
+    heed_sampler *sampler = heed_sampler_new(vocabulary, how, NULL);
+    bool good = sampler != NULL;
     if (!good)
         heed__say(error, error_size, "not enough memory to write text");
     good = window_open(&window, m->gpt, o->cache, error, error_size) && good &&
            begin(m, o->prompt, &window, &out, error, error_size);
     while (good && done < o->tokens && !machine_interrupted()) {
         good = window_predict(&window, error, error_size);
-        int32_t id = good ? sampler_choose(&choice, window.logits) : 0;
+        int32_t id = good ? heed_sampler_choose(sampler, window.logits, 0) : 0;
         if (id < 0)
             good = heed__say(error, error_size,
                              "the model gives NaN instead of probabilities: its numbers are "
@@ -132,7 +138,7 @@ bool sample_write(const gpt_model *m, const sample_options *o, FILE *to, int64_t
     if (fflush(to) != 0 && good)
         good = heed__say(error, error_size, "cannot write the text: %s", strerror(errno));
     heed__text_free(&out.held);
-    sampler_close(&choice);
+    heed_sampler_free(sampler);
     window_close(&window);
     if (written)
         *written = done;
@@ -187,6 +193,9 @@ int sample_command(int count, char *const *arguments)
           .most = INT32_MAX },
         { "top-p", OPTION_REAL, &o.top_p, "only the likeliest tokens of that joint probability",
           .low = 0, .high = 1, .above = true },
+        { "min-p", OPTION_REAL, &o.min_p,
+          "only tokens at least that probable, relative to the likeliest; 0: all", .low = 0,
+          .high = 1 },
         { "seed", OPTION_STRING, &seed, "of the draws; without it another one each time",
           .argument = "N" },
         { "cache", OPTION_FLAG, &o.cache, "recompute the whole window for every token",

@@ -11,7 +11,7 @@ typedef struct sample_options {
     int64_t tokens;
     double temperature;
     int64_t top_k;
-    double top_p;
+    double top_p, min_p;
     int64_t seed;
     bool cache;
 } sample_options;

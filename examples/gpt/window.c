@@ -12,10 +12,9 @@ bool window_open(gpt_window *w, const heed_gpt *gpt, bool cache, char *error, si
     const heed_gpt_options *o = &gpt->options;
     *w = (gpt_window){ .gpt = gpt, .tape = heed_tape_new(NULL) };
     w->ids = calloc((size_t)o->context, sizeof *w->ids);
-    w->logits = calloc((size_t)o->vocabulary, sizeof *w->logits);
     if (cache)
         w->caches = calloc((size_t)o->layers, sizeof *w->caches);
-    bool good = w->tape && w->ids && w->logits && (!cache || w->caches);
+    bool good = w->tape && w->ids && (!cache || w->caches);
     while (good && cache && w->ready < o->layers) {
         good = heed_cache_init(&w->caches[w->ready], o->context, NULL);
         w->ready += good;
@@ -32,7 +31,6 @@ void window_close(gpt_window *w)
         heed_cache_free(&w->caches[i]);
     free(w->caches);
     free(w->ids);
-    free(w->logits);
     heed_tape_free(w->tape);
     *w = (gpt_window){ 0 };
 }
@@ -58,8 +56,8 @@ bool window_predict(gpt_window *w, char *error, size_t error_size)
     heed_tape_reset(t);
     heed_tensor *ids = heed_ids(t, HEED_SHAPE(1, w->count - start), w->ids + start);
     heed_tensor *logits = heed_gpt_forward(t, w->gpt, ids, w->caches);
-    heed_tensor *last = heed_slice(t, logits, 1, -1, HEED_END, 1); /* [1, 1, V] */
-    if (!heed_copy_out(t, last, w->logits))
+    w->logits = heed_slice(t, logits, 1, -1, HEED_END, 1);
+    if (!w->logits)
         return heed__say(error, error_size, "%s",
                          heed_error(t) ? heed_error(t) : "the model failed");
     w->cached = w->count;

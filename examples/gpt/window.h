@@ -8,12 +8,12 @@
 typedef struct gpt_window {
     const heed_gpt *gpt;
     heed_tape *tape;
-    heed_cache *caches; /* one per layer, or NULL: every token goes through the whole window */
-    int ready;          /* caches made */
-    int32_t *ids;       /* [context] */
-    int64_t count;      /* tokens in the window */
-    int64_t cached;     /* of which the caches hold the first so many */
-    float *logits;      /* [vocabulary] */
+    heed_cache *caches;  /* one per layer, or NULL: every token goes through the whole window */
+    int ready;           /* caches made */
+    int32_t *ids;        /* [context] */
+    int64_t count;       /* tokens in the window */
+    int64_t cached;      /* of which the caches hold the first so many */
+    heed_tensor *logits; /* [1, 1, vocabulary], until the next prediction */
 } gpt_window;
 
 /* window_close is the caller's in any case. */

@@ -19,7 +19,7 @@ is "every option of train is in its help" has_options train data out resume laye
     context batch steps minutes bias accumulate lr min-lr warmup weight-decay beta1 beta2 clip \
     dropout save-every eval-every eval-batches tokenizer seed threads progress
 is "every option of sample is in its help" has_options sample model prompt tokens temperature \
-    top-k top-p seed
+    top-k top-p min-p seed
 is "every option of eval is in its help" has_options eval model data part json
 for default in "context N .*default 64)" "batch N .*default 12)" "steps N .*default 2000)" \
     "lr X .*default 0.001)" "warmup N .*default 100)" "seed N .*default 1337)" \
