@@ -328,6 +328,12 @@ HEED_API heed_tensor *heed_max_pool2d(heed_tape *t, heed_tensor *x,
 HEED_API heed_tensor *heed_softmax(heed_tape *t, heed_tensor *x, int axis); /* e^x / sum e^x */
 /* x - ln sum e^x */
 HEED_API heed_tensor *heed_log_softmax(heed_tape *t, heed_tensor *x, int axis);
+/* max(x - tau, 0) with tau such that they add up to 1 along axis: weights exactly 0 for what
+ * scores too little. Martins, Astudillo 2016. */
+HEED_API heed_tensor *heed_sparsemax(heed_tape *t, heed_tensor *x, int axis);
+/* max(x/2 - tau, 0)^2 likewise, between softmax and sparsemax. Peters, Niculae, Martins 2019.
+ * A line of -inf gives 0 in both, with gradient 0. */
+HEED_API heed_tensor *heed_entmax15(heed_tape *t, heed_tensor *x, int axis);
 /* (x - mean)/sqrt(variance + epsilon) gamma + beta over the last axis; gamma, beta [n] or NULL.
  * Ba, Kiros, Hinton 2016. */
 HEED_API heed_tensor *heed_layernorm(heed_tape *t, heed_tensor *x, heed_tensor *gamma,

@@ -81,7 +81,8 @@ is_allowed() {
         ;;
     nn/*) # what a user sees
         case $include in
-        '"nn.h"' | '"training.h"' | '<heed/heed.h>' | '<heed/params.h>') true ;;
+        '"nn.h"' | '"training.h"' | '"align.h"' | '"align_parts.h"') true ;;
+        '<heed/heed.h>' | '<heed/params.h>' | '<heed/nn.h>') true ;;
         *) false ;;
         esac
         ;;

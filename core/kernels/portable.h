@@ -14,6 +14,7 @@ typedef struct kernel_lines {
     void *y;
     const void *a;  /* of a recurrence: its factors, */
     bool backwards; /* and whether it starts at the end */
+    void *scratch;  /* of the sparse ones: a double for each element of x */
 } kernel_lines;
 
 /* Connectionist temporal classification: loss_b = -ln of the summed probability of all paths
@@ -131,6 +132,10 @@ typedef struct portable_table {
     /* i32 y [outer, inner]: the first place of the largest (smallest); NaN is both */
     void (*argmax)(const kernel_lines *);
     void (*argmin)(const kernel_lines *);
+    /* y = max(x - tau, 0), y = max(x/2 - tau, 0)^2, tau such that each line adds up to 1; a
+     * line of -inf gives 0 */
+    void (*sparsemax)(const kernel_lines *);
+    void (*entmax15)(const kernel_lines *);
     size_t (*ctc_scratch)(const kernel_ctc *);
     void (*ctc)(const kernel_ctc *);
     size_t (*ctc_grad_scratch)(const kernel_ctc *);

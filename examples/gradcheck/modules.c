@@ -2,6 +2,7 @@
  * number that every element of it enters with a weight of its own. */
 #include "modules.h"
 
+#include <heed/align.h>
 #include <heed/nn.h>
 
 #include <math.h>
@@ -9,9 +10,7 @@
 
 enum { B = 2, T = 3, S = 4, C = 4, H = 2, V = 5, WIDE = 8 };
 
-/* sum_i w_i y_i with fixed, different weights, and half its square so that no second derivative
- * is 0 for being linear. */
-static heed_tensor *number_of(heed_tape *t, heed_tensor *y)
+heed_tensor *number_of(heed_tape *t, heed_tensor *y)
 {
     heed_tensor *flat = heed_reshape(t, y, HEED_SHAPE(-1));
     if (!flat)
@@ -34,7 +33,7 @@ static heed_check_options finer(const heed_check_options *o)
     return options;
 }
 
-static void spread(heed_params *ps)
+void spread(heed_params *ps)
 {
     heed_random r = { .seed = 8 };
     for (int i = 0; i < heed_params_count(ps); i++) {
@@ -44,7 +43,7 @@ static void spread(heed_params *ps)
     }
 }
 
-static heed_report ended(heed_params *ps, heed_report report)
+heed_report ended(heed_params *ps, heed_report report)
 {
     heed_params_free(ps);
     return report;
@@ -278,6 +277,45 @@ static const module modules[] = {
     { "block-post-norm", "norm(x + F(x)), causal", check_block, HEED_POST_NORM },
     { "gpt", "two layers, tied embeddings, cross-entropy", check_gpt, 0 },
     { "gpt-sinusoidal", "fixed positions, rmsnorm", check_gpt, 1 },
+    { "align-dot-softmax", "<s, h>, softmax", check_align, ALIGN(DOT, SOFTMAX) },
+    { "align-dot-sparsemax", "<s, h>, sparsemax", check_align, ALIGN(DOT, SPARSEMAX) },
+    { "align-dot-entmax15", "<s, h>, entmax15", check_align, ALIGN(DOT, ENTMAX15) },
+    { "align-general-softmax", "s^T W h, softmax", check_align, ALIGN(GENERAL, SOFTMAX) },
+    { "align-general-sparsemax", "s^T W h, sparsemax", check_align, ALIGN(GENERAL, SPARSEMAX) },
+    { "align-general-entmax15", "s^T W h, entmax15", check_align, ALIGN(GENERAL, ENTMAX15) },
+    { "align-concat-softmax", "v . tanh(W [s; h]), softmax", check_align,
+      ALIGN(CONCAT, SOFTMAX) },
+    { "align-concat-sparsemax", "v . tanh(W [s; h]), sparsemax", check_align,
+      ALIGN(CONCAT, SPARSEMAX) },
+    { "align-concat-entmax15", "v . tanh(W [s; h]), entmax15", check_align,
+      ALIGN(CONCAT, ENTMAX15) },
+    { "align-additive-softmax", "v . tanh(W s + U h), softmax", check_align,
+      ALIGN(ADDITIVE, SOFTMAX) },
+    { "align-additive-sparsemax", "v . tanh(W s + U h), sparsemax", check_align,
+      ALIGN(ADDITIVE, SPARSEMAX) },
+    { "align-additive-entmax15", "v . tanh(W s + U h), entmax15", check_align,
+      ALIGN(ADDITIVE, ENTMAX15) },
+    { "align-scaled-softmax", "<s, h>/sqrt(D), softmax", check_align,
+      ALIGN(SCALED_DOT, SOFTMAX) },
+    { "align-scaled-sparsemax", "<s, h>/sqrt(D), sparsemax", check_align,
+      ALIGN(SCALED_DOT, SPARSEMAX) },
+    { "align-scaled-entmax15", "<s, h>/sqrt(D), entmax15", check_align,
+      ALIGN(SCALED_DOT, ENTMAX15) },
+    { "align-cosine-softmax", "<s, h>/(|s| |h|), softmax", check_align,
+      ALIGN(COSINE, SOFTMAX) },
+    { "align-cosine-sparsemax", "<s, h>/(|s| |h|), sparsemax", check_align,
+      ALIGN(COSINE, SPARSEMAX) },
+    { "align-cosine-entmax15", "<s, h>/(|s| |h|), entmax15", check_align,
+      ALIGN(COSINE, ENTMAX15) },
+    { "align-history", "location and coverage terms, two steps", check_align,
+      ALIGN(ADDITIVE, SOFTMAX) | ALIGN_LOOKING_BACK },
+    { "align-history-sparse", "the same, entmax15", check_align,
+      ALIGN(ADDITIVE, ENTMAX15) | ALIGN_LOOKING_BACK },
+    { "align-monotonic", "a window that moves on", check_align,
+      ALIGN(GENERAL, SOFTMAX) | ALIGN_MONOTONIC },
+    { "align-predictive", "a window at a predicted place", check_align,
+      ALIGN(GENERAL, SOFTMAX) | ALIGN_PREDICTIVE },
+    { "align-gumbel", "a relaxed draw", check_align, ALIGN(DOT, SOFTMAX) | ALIGN_GUMBEL },
 };
 
 const module *module_at(int i)

@@ -15,4 +15,24 @@ typedef struct module {
 /* The i-th, NULL past the end. */
 const module *module_at(int i);
 
+/* ---- what the files of modules share ---- */
+
+/* sum_i w_i y_i with fixed, different weights, and half its square so that no second derivative
+ * is 0 for being linear. */
+heed_tensor *number_of(heed_tape *t, heed_tensor *y);
+/* Moves every parameter by a draw from [-1, 1). */
+void spread(heed_params *ps);
+/* Frees the set and gives the report back. */
+heed_report ended(heed_params *ps, heed_report report);
+
+/* Alignment attention; variant: a score and a normaliser, and one of these. */
+#define ALIGN(score, normaliser) (HEED_ALIGN_##score + 8 * HEED_ALIGN_##normaliser)
+enum {
+    ALIGN_LOOKING_BACK = 32,
+    ALIGN_MONOTONIC = 64,
+    ALIGN_PREDICTIVE = 128,
+    ALIGN_GUMBEL = 256
+};
+heed_report check_align(const module *m, const heed_check_options *o);
+
 #endif

@@ -1,5 +1,6 @@
 /* A program of a user's, built against heed as installed, or as a subproject: finds the minimum
  * of f(x) = |x - c|^2 by gradient descent and says whether it got there. */
+#include <heed/align.h>
 #include <heed/heed.h>
 #include <heed/nn.h>
 #include <heed/op.h>

@@ -359,7 +359,24 @@ row("max_pool1d", lambda h, x: h.max_pool1d(x, pooling((3, 0), (2, 0), (1, 0))),
 row("max_pool2d", lambda h, x: h.max_pool2d(x, pooling((2, 3), (2, 1), (1, 1))), lambda x: F.max_pool2d(x, (2, 3), (2, 1), (1, 1)), r(2, 3, 6, 7))
 
 # ---- normalisation ----
+def sparsemax(x):  # along axis 1
+    z = x.sort(1, descending=True).values
+    k = torch.arange(1, z.shape[1] + 1)[:, None]
+    tau = (z.cumsum(1) - 1) / k
+    return (x - tau.gather(1, (z > tau).sum(1, keepdim=True) - 1)).clamp(min=0)
+
+
+def entmax15(x):
+    z = x.sort(1, descending=True).values / 2
+    k = torch.arange(1, z.shape[1] + 1)[:, None]
+    mean = z.cumsum(1) / k
+    tau = mean - ((1 - ((z ** 2).cumsum(1) - k * mean ** 2)).clamp(min=1e-300) / k).sqrt()
+    return (x / 2 - tau.gather(1, (z > tau).sum(1, keepdim=True) - 1)).clamp(min=0) ** 2
+
+
 row("softmax", lambda h, x: h.softmax(x, 1), lambda x: x.softmax(1), r(2, 5, 3))
+row("sparsemax", lambda h, x: h.sparsemax(x, 1), sparsemax, r(2, 6, 3, low=-2, high=2))
+row("entmax15", lambda h, x: h.entmax15(x, 1), entmax15, r(2, 6, 3, low=-3, high=3))
 row("log_softmax", lambda h, x: h.log_softmax(x, -1), lambda x: x.log_softmax(-1), r(2, 5))
 row("layernorm", lambda h, x, g, b: h.layernorm(x, g, b, 1e-5), lambda x, g, b: F.layer_norm(x, (5,), g, b, 1e-5), r(3, 5), r(5), r(5))
 row("rmsnorm", lambda h, x, g: h.rmsnorm(x, g, 1e-5), lambda x, g: x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt() * g, r(3, 5), r(5))
