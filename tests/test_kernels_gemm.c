@@ -3,7 +3,7 @@
  * hangs in its child. */
 #include "kernels.h"
 
-#include <check.h>
+#include "expect.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -147,8 +147,8 @@ static void check_gemm(int64_t m, int64_t n, int64_t k, const int64_t batch[2], 
         free(g.scratch);
         if (threads == 1)
             memcpy(first, c.memory, bytes);
-        ck_assert_msg(memcmp(first, c.memory, bytes) == 0, "%s: bits differ with %d threads",
-                      isa->name, threads);
+        EXPECT_MSG(memcmp(first, c.memory, bytes) == 0, "%s: bits differ with %d threads",
+                   isa->name, threads);
     }
     /* Each result is put back to what it was once checked; the rest of the room must be
      * untouched. */
@@ -178,13 +178,13 @@ static void check_gemm(int64_t m, int64_t n, int64_t k, const int64_t batch[2], 
                     const wide bound =
                         size * (wide)(f64 ? DBL_EPSILON : FLT_EPSILON) * (4 + sqrtl((wide)k));
                     const wide error = fabsl(get(c.memory, place, f64) - sum);
-                    ck_assert_msg(error <= bound,
-                                  "%s f%d: m %d n %d k %d: c[%d,%d] is %.9g, not %.9g",
-                                  isa->name, f64 ? 64 : 32, (int)m, (int)n, (int)k, (int)i,
-                                  (int)j, get(c.memory, place, f64), (double)sum);
+                    EXPECT_MSG(error <= bound,
+                               "%s f%d: m %d n %d k %d: c[%d,%d] is %.9g, not %.9g", isa->name,
+                               f64 ? 64 : 32, (int)m, (int)n, (int)k, (int)i, (int)j,
+                               get(c.memory, place, f64), (double)sum);
                     set(c.memory, place, f64, get(before, place, f64));
                 }
-    ck_assert_msg(memcmp(before, c.memory, bytes) == 0, "%s: wrote outside C", isa->name);
+    EXPECT_MSG(memcmp(before, c.memory, bytes) == 0, "%s: wrote outside C", isa->name);
     free(a.memory), free(b.memory), free(c.memory), free(bias), free(before), free(first);
 }
 
@@ -364,9 +364,9 @@ static void compare(const problem *x, const void *result, const int64_t strides[
             for (int64_t i = 0; i < rows; i++)
                 for (int64_t j = 0; j < width; j++, n++) {
                     const double y = get(result, place(strides, b, h, i) + j, x->f64);
-                    ck_assert_msg(fabs(y - expected[n]) <= bound,
-                                  "f%d %s[%d,%d,%d,%d] is %.9g, not %.9g", x->f64 ? 64 : 32,
-                                  what, (int)b, (int)h, (int)i, (int)j, y, expected[n]);
+                    EXPECT_MSG(fabs(y - expected[n]) <= bound,
+                               "f%d %s[%d,%d,%d,%d] is %.9g, not %.9g", x->f64 ? 64 : 32, what,
+                               (int)b, (int)h, (int)i, (int)j, y, expected[n]);
                 }
 }
 
@@ -485,8 +485,8 @@ static void check_attention(const int64_t shape[7], bool causal, int64_t offset,
         heed__set_threads(threads);
         run_problem(&x, isa);
         keep(&x, other);
-        ck_assert_msg(memcmp(first, other, bytes) == 0, "%s: bits differ with %d threads",
-                      isa->name, threads);
+        EXPECT_MSG(memcmp(first, other, bytes) == 0, "%s: bits differ with %d threads",
+                   isa->name, threads);
     }
     free(first), free(other);
     free_problem(&x);
@@ -573,8 +573,8 @@ START_TEST(attention_hidden_rubbish)
             }
         run_problem(&x, isa);
         keep(&x, dirty);
-        ck_assert_msg(memcmp(clean, dirty, bytes) == 0, "%s f%d: hidden rubbish leaks",
-                      isa->name, f64 ? 64 : 32);
+        EXPECT_MSG(memcmp(clean, dirty, bytes) == 0, "%s f%d: hidden rubbish leaks", isa->name,
+                   f64 ? 64 : 32);
         free(clean), free(dirty);
         free_problem(&x);
     }

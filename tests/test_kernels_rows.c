@@ -4,7 +4,7 @@
 #include "kernels.h"
 #include "map_reference.h"
 
-#include <check.h>
+#include "expect.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -94,9 +94,9 @@ static void check_near(const char *what, const kernel_isa *isa, bool f64, double
     if (isinf(rounded) && y == rounded)
         return;
     wide error = fabsl((wide)y - expected);
-    ck_assert_msg(error <= (wide)(tolerance * epsilon_of(f64)) * scale,
-                  "%s, %s %s: %.17g against %.20Lg", what, isa->name, f64 ? "f64" : "f32", y,
-                  expected);
+    EXPECT_MSG(error <= (wide)(tolerance * epsilon_of(f64)) * scale,
+               "%s, %s %s: %.17g against %.20Lg", what, isa->name, f64 ? "f64" : "f32", y,
+               expected);
 }
 
 /* Instruction set and type of the i-th round of a loop test. */
@@ -164,9 +164,9 @@ static void check_precise(int i, const kernel_isa *isa, bool f64, const void *x,
         wide expected = reference(name, (wide)a, 1, 0, 0, 0);
         double rounded = f64 ? (double)expected : (double)(float)expected;
         if (isnan(rounded) || isinf(rounded) || isnan(result) || isinf(result)) {
-            ck_assert_msg((isnan(rounded) && isnan(result)) || rounded == result,
-                          "%s, %s %s: %g against %g at %.17g", map_names[name], isa->name,
-                          f64 ? "f64" : "f32", result, rounded, a);
+            EXPECT_MSG((isnan(rounded) && isnan(result)) || rounded == result,
+                       "%s, %s %s: %g against %g at %.17g", map_names[name], isa->name,
+                       f64 ? "f64" : "f32", result, rounded, a);
             continue;
         }
         double error = (double)(fabsl((wide)result - expected) /
@@ -176,9 +176,9 @@ static void check_precise(int i, const kernel_isa *isa, bool f64, const void *x,
             where = a;
         }
     }
-    ck_assert_msg(worst <= (f64 ? precise[i].ulps_f64 : precise[i].ulps),
-                  "%s, %s %s: %g ulp at %.17g", map_names[name], isa->name, f64 ? "f64" : "f32",
-                  worst, where);
+    EXPECT_MSG(worst <= (f64 ? precise[i].ulps_f64 : precise[i].ulps),
+               "%s, %s %s: %g ulp at %.17g", map_names[name], isa->name, f64 ? "f64" : "f32",
+               worst, where);
 }
 
 START_TEST(every_exponent)
@@ -243,7 +243,7 @@ START_TEST(edges)
                                          KERNEL_MAP_gelu,    KERNEL_MAP_silu };
     for (size_t i = 0; i < sizeof keep_nan / sizeof *keep_nan; i++) {
         map_line(table_of(isa, f64), keep_nan[i], COUNT, in, one, out);
-        ck_assert_msg(isnan(get(out, 12, f64)), "%s loses NaN", map_names[keep_nan[i]]);
+        EXPECT_MSG(isnan(get(out, 12, f64)), "%s loses NaN", map_names[keep_nan[i]]);
     }
     map_line(table_of(isa, f64), KERNEL_MAP_maximum, COUNT, one, in, out);
     ck_assert(isnan(get(out, 12, f64)));
@@ -267,9 +267,9 @@ START_TEST(every_lane)
         for (int64_t first = 1; first < LENGTH; first += 5) {
             map_line(table_of(isa, f64), (kernel_map_name)name, LENGTH - first,
                      at(x, first, f64), at(x, first, f64), z);
-            ck_assert_msg(
-                memcmp(at(y, first, f64), z, (size_t)(LENGTH - first) * size_of(f64)) == 0,
-                "%s", map_names[name]);
+            EXPECT_MSG(memcmp(at(y, first, f64), z, (size_t)(LENGTH - first) * size_of(f64)) ==
+                           0,
+                       "%s", map_names[name]);
         }
     }
     free(x);
@@ -1179,7 +1179,7 @@ START_TEST(map_threads)
         map_line(table_of(isa, f64), (kernel_map_name)name, n, x, x, y);
         heed__set_threads(3);
         map_line(table_of(isa, f64), (kernel_map_name)name, n, x, x, z);
-        ck_assert_msg(memcmp(y, z, (size_t)n * size_of(f64)) == 0, "%s", map_names[name]);
+        EXPECT_MSG(memcmp(y, z, (size_t)n * size_of(f64)) == 0, "%s", map_names[name]);
     }
     free(x);
     free(y);
@@ -1231,7 +1231,7 @@ START_TEST(same_bits)
         for (int name = 0; name < KERNEL_MAP_COUNT; name++) {
             map_line(table_of(narrow, f64), (kernel_map_name)name, COUNT, x, gy, y[0]);
             map_line(table_of(broad, f64), (kernel_map_name)name, COUNT, x, gy, y[1]);
-            ck_assert_msg(memcmp(y[0], y[1], COUNT * size) == 0, "%s", map_names[name]);
+            EXPECT_MSG(memcmp(y[0], y[1], COUNT * size) == 0, "%s", map_names[name]);
         }
         for (int i = 0; i < 2; i++)
             table_of(i ? broad : narrow, f64)
