@@ -58,10 +58,10 @@ static void lstm_gates_run(const heed_call *c, heed_tensor *y)
     k.gates = c->saved[0]->data;
     heed__kernels(y->dtype)->lstm(&k);
 }
-/* sum over rows of gz c */
-static heed_tensor *peephole_gradient(heed_tape *t, heed_tensor *ga, int gate, heed_tensor *c)
+/* sum over rows of gz c: [1, n] */
+static heed_tensor *peephole_gradient(heed_tape *t, heed_tensor *ga, int gate, heed_tensor *c,
+                                      int64_t n)
 {
-    int64_t n = heed__gates_width(c);
     heed_tensor *product = heed_mul(t, heed__gate(t, ga, gate, n), c);
     return heed_sum_to(t, product, HEED_SHAPE(1, n));
 }
@@ -79,9 +79,10 @@ static void lstm_gates_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, hee
         gx[KEPT] = heed__gates_part(t, packed, 5 * size, c->x[C]);
     if (c->x[PEEPHOLE] && heed_wants(c, PEEPHOLE)) {
         heed_tensor *row[3];
-        row[0] = peephole_gradient(t, gx[A], 0, c->x[C]);
-        row[1] = peephole_gradient(t, gx[A], 1, c->x[C]);
-        row[2] = peephole_gradient(t, gx[A], 3, heed_select(t, y, 0, 1));
+        int64_t n = heed__gates_width(c->x[C]);
+        row[0] = peephole_gradient(t, gx[A], 0, c->x[C], n);
+        row[1] = peephole_gradient(t, gx[A], 1, c->x[C], n);
+        row[2] = peephole_gradient(t, gx[A], 3, heed_select(t, y, 0, 1), n);
         gx[PEEPHOLE] = heed_concatenate(t, 3, row, 0);
     }
 }

@@ -1,0 +1,586 @@
+/* Recurrent networks against PyTorch in f64 on stored numbers
+ * (tests/reference/make_recurrent_reference.py): outputs, final states and every gradient of two
+ * layers in both directions over sequences of different lengths, per tensor
+ * |a - b| <= 1e-10 |b| + 1e-12 in the Euclidean norm. And what must hold by itself: a padded
+ * batch is its sequences one by one, a cell's steps are the sequence, padding and the future do
+ * not leak, unsound settings are refused. */
+#include <check.h>
+#include <math.h>
+#include <stdint.h>
+
+#include <heed/heed.h>
+#include <heed/recurrent.h>
+
+#include "scratch.h"
+
+enum { B = 3, T = 5, IN = 4, H = 3 };
+
+typedef struct variant {
+    const char *name;
+    heed_recurrent_kind kind;
+    bool peepholes;
+    heed_gru_reset reset;
+} variant;
+static const variant variants[] = {
+    { .name = "rnn_tanh", .kind = HEED_RNN_TANH },
+    { .name = "rnn_relu", .kind = HEED_RNN_RELU },
+    { .name = "lstm", .kind = HEED_LSTM },
+    { .name = "gru", .kind = HEED_GRU },
+    { .name = "lstm_peepholes", .kind = HEED_LSTM, .peepholes = true },
+    { .name = "gru_before", .kind = HEED_GRU, .reset = HEED_RESET_BEFORE },
+};
+
+static heed_recurrent_options options_of(const variant *v, heed_random *r)
+{
+    return (heed_recurrent_options){ .kind = v->kind,
+                                     .hidden = H,
+                                     .layers = 2,
+                                     .bidirectional = true,
+                                     .bias = true,
+                                     .peepholes = v->peepholes,
+                                     .reset = v->reset,
+                                     .random = r };
+}
+
+static heed_tape *new_tape(heed_dtype dtype)
+{
+    return heed_tape_new(&(heed_tape_options){ .dtype = dtype });
+}
+
+/* ---- against PyTorch ---- */
+
+typedef struct reference {
+    heed_archive *archive;
+    const char *name;
+    double relative, absolute;
+} reference;
+
+static const heed_entry *entry_of(const reference *r, const char *part, const char *name)
+{
+    char full[128];
+    snprintf(full, sizeof full, "%s.%s%s", r->name, part, name);
+    const heed_entry *entry = heed_archive_find(r->archive, full);
+    ck_assert_msg(entry != NULL, "the reference has no %s", full);
+    return entry;
+}
+
+static heed_tensor *constant(heed_tape *t, const reference *r, const char *part,
+                             const char *name)
+{
+    const heed_entry *entry = entry_of(r, part, name);
+    return heed_constant(t, entry->shape, entry->data);
+}
+
+/* ours [n] against the stored array. */
+static void agree(const reference *r, const char *part, const char *name, const double *ours,
+                  int64_t n)
+{
+    const double *theirs = entry_of(r, part, name)->data;
+    double difference = 0, size = 0;
+    for (int64_t i = 0; i < n; i++) {
+        difference += (ours[i] - theirs[i]) * (ours[i] - theirs[i]);
+        size += theirs[i] * theirs[i];
+    }
+    ck_assert_msg(sqrt(difference) <= r->relative * sqrt(size) + r->absolute,
+                  "%s: %s%s: |a - b| = %.3e, |b| = %.3e", r->name, part, name, sqrt(difference),
+                  sqrt(size));
+}
+
+static void agree_tensor(const reference *r, const char *part, const char *name,
+                         const heed_tensor *x)
+{
+    static double values[512];
+    ck_assert_ptr_nonnull(x);
+    ck_assert_int_le(heed_size(x), LENGTH(values));
+    for (int64_t i = 0; i < heed_size(x); i++)
+        values[i] = heed_at(x, i);
+    agree(r, part, name, values, heed_size(x));
+}
+
+static void agree_gradient(const reference *r, heed_gradients *g, const heed_parameter *p)
+{
+    static double values[512];
+    const void *ours = heed_gradients_of(g, p);
+    ck_assert_int_le(p->size, LENGTH(values));
+    for (int64_t i = 0; i < p->size; i++)
+        values[i] =
+            p->dtype == HEED_F64 ? ((const double *)ours)[i] : (double)((const float *)ours)[i];
+    agree(r, "gradient.", p->name + strlen("m."), values, p->size);
+}
+
+static void load(const reference *r, heed_params *ps)
+{
+    for (int i = 0; i < heed_params_count(ps); i++) {
+        heed_parameter *p = heed_params_at(ps, i);
+        const double *from = entry_of(r, "start.", p->name + strlen("m."))->data;
+        for (int64_t k = 0; k < p->size; k++) {
+            if (p->dtype == HEED_F64)
+                ((double *)p->data)[k] = from[k];
+            else
+                ((float *)p->data)[k] = (float)from[k];
+        }
+    }
+}
+
+/* <x, the stored weights of that result> */
+static heed_tensor *weighted(heed_tape *t, const reference *r, const char *name, heed_tensor *x)
+{
+    return heed_sum(t, heed_mul(t, x, constant(t, r, "weight.", name)));
+}
+
+static void compare_torch(const variant *v, heed_dtype dtype, double relative, double absolute)
+{
+    static heed_recurrent m;
+    const char *path = getenv("HEED_RECURRENT_REFERENCE");
+    ck_assert_msg(path != NULL, "HEED_RECURRENT_REFERENCE names the file of stored numbers");
+    reference r = { heed_archive_open(path, NULL, error, sizeof error), v->name, relative,
+                    absolute };
+    ck_assert_msg(r.archive != NULL, "%s", error);
+    const int32_t *lengths = heed_archive_find(r.archive, "lengths")->data;
+    heed_params *ps = heed_params_new(dtype, NULL);
+    heed_recurrent_init(&m, ps, "m", IN, options_of(v, NULL));
+    ck_assert_msg(heed_params_error(ps) == NULL, "%s", heed_params_error(ps));
+    load(&r, ps);
+
+    heed_tape *t = new_tape(dtype);
+    bool lstm = v->kind == HEED_LSTM;
+    heed_tensor *x = heed_watch(t, constant(t, &r, "x", ""));
+    heed_recurrent_state initial = { heed_watch(t, constant(t, &r, "h0", "")), NULL };
+    if (lstm)
+        initial.c = heed_watch(t, constant(t, &r, "c0", ""));
+    heed_recurrent_result y = heed_recurrent_forward(t, &m, x, lengths, &initial);
+    heed_tensor *of_output = weighted(t, &r, "output", y.output);
+    heed_tensor *of_h = weighted(t, &r, "h", y.last.h);
+    heed_tensor *loss = heed_add(t, of_output, of_h);
+    if (lstm)
+        loss = heed_add(t, loss, weighted(t, &r, "c", y.last.c));
+    ck_assert_msg(heed_error(t) == NULL, "%s", heed_error(t));
+    agree_tensor(&r, "output", "", y.output);
+    agree_tensor(&r, "h", "", y.last.h);
+    if (lstm)
+        agree_tensor(&r, "c", "", y.last.c);
+    else
+        ck_assert(y.cells == NULL && y.last.c == NULL);
+    ck_assert_msg(heed_backward(t, loss), "%s", heed_error(t));
+    agree_tensor(&r, "gradient.", "x", heed_gradient(t, x));
+    agree_tensor(&r, "gradient.", "h0", heed_gradient(t, initial.h));
+    if (lstm)
+        agree_tensor(&r, "gradient.", "c0", heed_gradient(t, initial.c));
+    for (int i = 0; i < heed_params_count(ps); i++)
+        agree_gradient(&r, heed_params_gradients(ps), heed_params_at(ps, i));
+    heed_tape_free(t);
+    heed_params_free(ps);
+    heed_archive_free(r.archive);
+}
+
+START_TEST(torch_f64)
+{
+    compare_torch(&variants[_i], HEED_F64, 1e-10, 1e-12);
+}
+END_TEST
+
+START_TEST(torch_f32)
+{
+    compare_torch(&variants[_i], HEED_F32, 1e-5, 1e-6);
+}
+END_TEST
+
+/* ---- what must hold by itself ---- */
+
+static heed_params *random_model(heed_recurrent *m, const variant *v)
+{
+    heed_random r = { .seed = 3 };
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_recurrent_init(m, ps, "m", IN, options_of(v, &r));
+    ck_assert_msg(heed_params_error(ps) == NULL, "%s", heed_params_error(ps));
+    return ps;
+}
+
+static void draw(double *values, int64_t n, uint64_t seed)
+{
+    heed_random r = { .seed = seed };
+    for (int64_t i = 0; i < n; i++)
+        values[i] = heed_random_normal(&r);
+}
+
+static void near(const char *what, const heed_tensor *a, int64_t i, const heed_tensor *b,
+                 int64_t j)
+{
+    ck_assert_msg(fabs(heed_at(a, i) - heed_at(b, j)) <= 1e-12, "%s: %.17g and %.17g", what,
+                  heed_at(a, i), heed_at(b, j));
+}
+
+/* A padded batch, with NaN in the padding, and its sequences each alone and as long as it is. */
+START_TEST(padded_is_one_by_one)
+{
+    static heed_recurrent m;
+    const int32_t lengths[B] = { 2, 5, 0 };
+    double x[B * T * IN];
+    heed_params *ps = random_model(&m, &variants[_i]);
+    heed_tape *t = new_tape(HEED_F64);
+    draw(x, LENGTH(x), 4);
+    for (int b = 0; b < B; b++) {
+        for (int i = lengths[b] * IN; i < T * IN; i++)
+            x[b * T * IN + i] = NAN;
+    }
+    heed_tensor *batch = heed_constant(t, HEED_SHAPE(B, T, IN), x);
+    heed_recurrent_result all = heed_recurrent_forward(t, &m, batch, lengths, NULL);
+    ck_assert_msg(heed_error(t) == NULL, "%s", heed_error(t));
+    for (int b = 0; b < B; b++) {
+        int n = lengths[b];
+        for (int i = n * 2 * H; i < T * 2 * H; i++)
+            ck_assert(heed_at(all.output, b * T * 2 * H + i) == 0);
+        heed_recurrent_result one = { 0 };
+        if (n > 0) {
+            heed_tensor *alone = heed_constant(t, HEED_SHAPE(1, n, IN), x + b * T * IN);
+            one = heed_recurrent_forward(t, &m, alone, NULL, NULL);
+        }
+        for (int i = 0; i < n * 2 * H; i++) {
+            near("output", all.output, b * T * 2 * H + i, one.output, i);
+            if (all.cells)
+                near("cells", all.cells, b * T * 2 * H + i, one.cells, i);
+        }
+        for (int k = 0; k < 4; k++) {
+            for (int i = 0; i < H; i++) {
+                int64_t at = (k * B + b) * H + i;
+                if (n == 0)
+                    ck_assert(heed_at(all.last.h, at) == 0);
+                else
+                    near("last h", all.last.h, at, one.last.h, k * H + i);
+                if (n > 0 && all.last.c)
+                    near("last c", all.last.c, at, one.last.c, k * H + i);
+            }
+        }
+    }
+    /* NaN in the padding reaches no gradient of the weights either. */
+    heed_tensor *loss = heed_sum(t, heed_square(t, all.output));
+    ck_assert_msg(heed_backward(t, loss), "%s", heed_error(t));
+    ck_assert(isfinite(heed_gradients_norm(heed_params_gradients(ps))));
+    heed_tape_free(t);
+    heed_params_free(ps);
+}
+END_TEST
+
+/* One layer in one direction, and a cell that has the same parameters. */
+START_TEST(steps_are_the_sequence)
+{
+    const variant *v = &variants[_i];
+    static heed_recurrent m;
+    heed_recurrent_cell cell;
+    double x[B * T * IN];
+    heed_random r = { .seed = 5 }, same = r;
+    heed_recurrent_options o = options_of(v, &r);
+    o.layers = 1;
+    o.bidirectional = false;
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_recurrent_init(&m, ps, "m", IN, o);
+    o.random = &same;
+    heed_recurrent_cell_init(&cell, ps, "cell", IN, o);
+    ck_assert_msg(heed_params_error(ps) == NULL, "%s", heed_params_error(ps));
+    ck_assert_ptr_nonnull(heed_params_find(ps, "m.weight_ih_l0"));
+    ck_assert_ptr_nonnull(heed_params_find(ps, "cell.weight_ih"));
+    heed_tape *t = new_tape(HEED_F64);
+    draw(x, LENGTH(x), 6);
+    heed_tensor *batch = heed_constant(t, HEED_SHAPE(B, T, IN), x);
+    heed_recurrent_result all = heed_recurrent_forward(t, &m, batch, NULL, NULL);
+    heed_recurrent_state s = { 0 };
+    for (int k = 0; k < T; k++) {
+        s = heed_recurrent_cell_forward(t, &cell, heed_select(t, batch, 1, k), k ? &s : NULL);
+        ck_assert_msg(heed_error(t) == NULL, "%s", heed_error(t));
+        for (int b = 0; b < B; b++) {
+            for (int i = 0; i < H; i++) {
+                near("h", s.h, b * H + i, all.output, (b * T + k) * H + i);
+                if (v->kind == HEED_LSTM)
+                    near("c", s.c, b * H + i, all.cells, (b * T + k) * H + i);
+            }
+        }
+    }
+    for (int i = 0; i < B * H; i++)
+        near("last h", s.h, i, all.last.h, i);
+    heed_tape_free(t);
+    heed_params_free(ps);
+}
+END_TEST
+
+/* More steps than a record takes operands, against the same in two halves. */
+START_TEST(long_sequences)
+{
+    enum { LONG = 1300, HALF = 700 };
+    static heed_recurrent m;
+    static double x[LONG * IN];
+    heed_random r = { .seed = 7 };
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_recurrent_init(&m, ps, "m", IN,
+                        (heed_recurrent_options){ .hidden = 2, .layers = 1, .random = &r });
+    heed_tape *t = new_tape(HEED_F64);
+    draw(x, LENGTH(x), 8);
+    heed_tensor *whole = heed_constant(t, HEED_SHAPE(1, LONG, IN), x);
+    heed_recurrent_result all = heed_recurrent_forward(t, &m, whole, NULL, NULL);
+    heed_tensor *head = heed_slice(t, whole, 1, 0, HALF, 1);
+    heed_tensor *tail = heed_slice(t, whole, 1, HALF, LONG, 1);
+    heed_recurrent_result first = heed_recurrent_forward(t, &m, head, NULL, NULL);
+    heed_recurrent_result second = heed_recurrent_forward(t, &m, tail, NULL, &first.last);
+    ck_assert_msg(heed_error(t) == NULL, "%s", heed_error(t));
+    for (int i = 0; i < HALF * 2; i++)
+        near("first half", all.output, i, first.output, i);
+    for (int i = 0; i < (LONG - HALF) * 2; i++)
+        near("second half", all.output, HALF * 2 + i, second.output, i);
+    heed_tape_free(t);
+    heed_params_free(ps);
+}
+END_TEST
+
+/* ---- leaks ---- */
+
+typedef struct subject {
+    const heed_recurrent *m;
+    const int32_t *lengths;
+} subject;
+
+static heed_tensor *output_of(heed_tape *t, heed_tensor *const x[], void *user)
+{
+    const subject *s = user;
+    return heed_recurrent_forward(t, s->m, x[0], s->lengths, NULL).output;
+}
+
+static heed_tensor *last_of(heed_tape *t, heed_tensor *const x[], void *user)
+{
+    const subject *s = user;
+    return heed_recurrent_forward(t, s->m, x[0], s->lengths, NULL).last.h;
+}
+
+/* Only the same sequence, from its real steps, to its real steps. */
+static bool within(const int64_t *output, const int64_t *input, void *user)
+{
+    const subject *s = user;
+    return output[0] == input[0] && input[1] < s->lengths[input[0]] &&
+           output[1] < s->lengths[output[0]];
+}
+
+static bool within_last(const int64_t *output, const int64_t *input, void *user)
+{
+    const subject *s = user;
+    return output[1] == input[0] && input[1] < s->lengths[input[0]];
+}
+
+static bool past(const int64_t *output, const int64_t *input, void *user)
+{
+    (void)user;
+    return output[0] == input[0] && input[1] <= output[1];
+}
+
+static const heed_input input_x = { .shape = HEED_DIMS(B, T, IN) };
+
+static void no_leak(heed_report report)
+{
+    ck_assert_msg(report.passed, "%s", report.message);
+}
+
+START_TEST(padding_does_not_leak)
+{
+    static heed_recurrent m;
+    const int32_t lengths[B] = { 3, 5, 1 };
+    heed_params *ps = random_model(&m, &variants[_i]);
+    subject s = { &m, lengths };
+    no_leak(heed_leak_check(output_of, &s, ps, 1, &input_x,
+                            (heed_leak_options){ .may_depend = within, .user = &s }));
+    no_leak(heed_leak_check(last_of, &s, ps, 1, &input_x,
+                            (heed_leak_options){ .may_depend = within_last, .user = &s }));
+    heed_params_free(ps);
+}
+END_TEST
+
+START_TEST(forward_direction_is_causal)
+{
+    static heed_recurrent m;
+    heed_random r = { .seed = 9 };
+    heed_recurrent_options o = options_of(&variants[_i], &r);
+    o.bidirectional = false;
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_recurrent_init(&m, ps, "m", IN, o);
+    subject s = { &m, NULL };
+    no_leak(heed_leak_check(output_of, &s, ps, 1, &input_x,
+                            (heed_leak_options){ .may_depend = past, .user = &s }));
+    heed_params_free(ps);
+}
+END_TEST
+
+/* ---- first values, dropout ---- */
+
+START_TEST(first_values)
+{
+    static heed_recurrent m;
+    heed_random r = { .seed = 10 };
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_recurrent_init(
+        &m, ps, "m", IN,
+        (heed_recurrent_options){
+            .hidden = 16, .layers = 1, .bias = true, .forget_bias = 1, .random = &r });
+    ck_assert_int_eq(heed_params_size(ps), 64 * (IN + 16 + 2));
+    const heed_parameter *p = m.cells[0][0].weight_hh;
+    double largest = 0;
+    for (int64_t i = 0; i < p->size; i++)
+        largest = fmax(largest, fabs(((const double *)p->data)[i]));
+    ck_assert(largest <= 0.25 && largest > 0.24);
+    for (int i = 0; i < 64; i++) {
+        double ih = ((const double *)m.cells[0][0].bias_ih->data)[i];
+        double hh = ((const double *)m.cells[0][0].bias_hh->data)[i];
+        if (i >= 16 && i < 32)
+            ck_assert(ih == 1 && hh == 0);
+        else
+            ck_assert(fabs(ih) <= 0.25 && fabs(hh) <= 0.25);
+    }
+    heed_params_free(ps);
+}
+END_TEST
+
+/* Between layers while training, and nowhere else. */
+START_TEST(dropout_between_layers)
+{
+    static heed_recurrent m;
+    double x[B * T * IN];
+    draw(x, LENGTH(x), 11);
+    for (int layers = 1; layers <= 2; layers++) {
+        heed_random r = { .seed = 12 };
+        heed_recurrent_options o = options_of(&variants[3], &r);
+        o.layers = layers;
+        o.dropout = 0.5;
+        heed_params *ps = heed_params_new(HEED_F64, NULL);
+        heed_recurrent_init(&m, ps, "m", IN, o);
+        heed_tape *t = new_tape(HEED_F64);
+        heed_tensor *batch = heed_constant(t, HEED_SHAPE(B, T, IN), x);
+        heed_tensor *plain = heed_recurrent_forward(t, &m, batch, NULL, NULL).output;
+        heed_set_training(t, true);
+        heed_tensor *dropped = heed_recurrent_forward(t, &m, batch, NULL, NULL).output;
+        heed_tensor *again = heed_recurrent_forward(t, &m, batch, NULL, NULL).output;
+        ck_assert_msg(heed_error(t) == NULL, "%s", heed_error(t));
+        int differ = 0, differ_again = 0;
+        for (int64_t i = 0; i < heed_size(plain); i++) {
+            differ += heed_at(plain, i) != heed_at(dropped, i);
+            differ_again += heed_at(again, i) != heed_at(dropped, i);
+        }
+        ck_assert(layers == 1 ? differ == 0 : differ > 0 && differ_again > 0);
+        heed_tape_free(t);
+        heed_params_free(ps);
+    }
+}
+END_TEST
+
+/* ---- misuse ---- */
+
+static const struct {
+    heed_recurrent_options options;
+    int64_t input;
+    const char *sentence;
+} unsound[] = {
+    { { .hidden = 3 }, 4, "lstm: layers 0 is not in 1 .. 64" },
+    { { .hidden = 3, .layers = 65 }, 4, "lstm: layers 65 is not in 1 .. 64" },
+    { { .layers = 1, .kind = HEED_GRU }, 4, "gru: hidden 0 is not in 1 .. 2147483647" },
+    { { .hidden = 3, .layers = 1 }, 0, "lstm: input width 0 is not in 1 .. 2147483647" },
+    { { .hidden = 3, .layers = 2, .dropout = 1 }, 4, "lstm: dropout 1 is not in [0, 1)" },
+    { { .hidden = 3, .layers = 1, .kind = HEED_GRU, .peepholes = true },
+      4,
+      "gru: peepholes are for an LSTM only" },
+    { { .hidden = 3, .layers = 1, .reset = HEED_RESET_BEFORE },
+      4,
+      "lstm: a reset gate is a GRU's only" },
+    { { .hidden = 3, .layers = 1, .kind = HEED_RNN_TANH, .bias = true, .forget_bias = 1 },
+      4,
+      "rnn: a forget gate is an LSTM's only" },
+    { { .hidden = 3, .layers = 1, .forget_bias = 1 }, 4, "lstm: forget_bias 1 needs a bias" },
+    { { .hidden = 3, .layers = 1, .kind = (heed_recurrent_kind)9 },
+      4,
+      "recurrent: kind 9 is none" },
+};
+
+START_TEST(unsound_settings)
+{
+    static heed_recurrent m;
+    heed_params *ps = heed_params_new(HEED_F32, NULL);
+    heed_recurrent_init(&m, ps, "m", unsound[_i].input, unsound[_i].options);
+    ck_assert_ptr_nonnull(heed_params_error(ps));
+    ck_assert_msg(strstr(heed_params_error(ps), unsound[_i].sentence) != NULL, "%s",
+                  heed_params_error(ps));
+    ck_assert_int_eq(heed_params_count(ps), 0);
+    heed_params_free(ps);
+}
+END_TEST
+
+START_TEST(a_cell_has_one_layer)
+{
+    heed_recurrent_cell cell;
+    heed_params *ps = heed_params_new(HEED_F32, NULL);
+    heed_recurrent_cell_init(&cell, ps, "cell", 4,
+                             (heed_recurrent_options){ .hidden = 3, .bidirectional = true });
+    ck_assert_msg(strstr(heed_params_error(ps), "one layer in one direction") != NULL, "%s",
+                  heed_params_error(ps));
+    heed_params_free(ps);
+}
+END_TEST
+
+static void refused(heed_tape *t, heed_recurrent_result r, const char *sentence)
+{
+    ck_assert(!r.output && !r.cells && !r.last.h && !r.last.c);
+    ck_assert_ptr_nonnull(heed_error(t));
+    ck_assert_msg(strstr(heed_error(t), sentence) != NULL, "%s", heed_error(t));
+    heed_tape_reset(t);
+}
+
+START_TEST(misuse)
+{
+    static heed_recurrent lstm, gru;
+    heed_params *ps = random_model(&lstm, &variants[2]);
+    heed_params *other = random_model(&gru, &variants[3]);
+    heed_tape *t = new_tape(HEED_F64);
+    const heed_shape shape = HEED_SHAPE(B, T, IN), states = HEED_SHAPE(4, B, H);
+    heed_tensor *x = heed_full(t, shape, 1);
+    refused(t, heed_recurrent_forward(t, &lstm, x, (int32_t[]){ 1, 6, 2 }, NULL),
+            "lstm: length 6 of row 1 is outside 0 .. 5");
+    x = heed_full(t, shape, 1);
+    refused(t, heed_recurrent_forward(t, &gru, x, (int32_t[]){ 1, 5, -1 }, NULL),
+            "gru: length -1 of row 2 is outside 0 .. 5");
+    refused(t, heed_recurrent_forward(t, &lstm, NULL, NULL, NULL),
+            "x needs shape [B,T,4] with T at least 1, got NULL");
+    x = heed_full(t, HEED_SHAPE(B, 0, IN), 1);
+    refused(t, heed_recurrent_forward(t, &lstm, x, NULL, NULL), "got [3,0,4]");
+    x = heed_full(t, HEED_SHAPE(B, T, IN + 1), 1);
+    refused(t, heed_recurrent_forward(t, &lstm, x, NULL, NULL), "got [3,5,5]");
+    x = heed_full(t, shape, 1);
+    heed_recurrent_state s = { heed_full(t, HEED_SHAPE(2, B, H), 0), NULL };
+    refused(t, heed_recurrent_forward(t, &lstm, x, NULL, &s),
+            "the initial h has shape [2,3,3] but must have [4,3,3]");
+    x = heed_full(t, shape, 1);
+    s = (heed_recurrent_state){ NULL, heed_full(t, states, 0) };
+    refused(t, heed_recurrent_forward(t, &gru, x, NULL, &s), "gru: has no cell state c");
+    x = heed_full(t, HEED_SHAPE(B, IN), 1);
+    s = (heed_recurrent_state){ heed_full(t, HEED_SHAPE(B, H + 1), 0), NULL };
+    heed_recurrent_state after = heed_recurrent_cell_forward(t, &lstm.cells[0][0], x, &s);
+    ck_assert(!after.h && !after.c);
+    ck_assert_msg(strstr(heed_error(t), "h has shape [3,4] but must have [3,3]") != NULL, "%s",
+                  heed_error(t));
+    heed_tape_free(t);
+    heed_params_free(ps);
+    heed_params_free(other);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("recurrent");
+    TCase *tests = tcase_create("recurrent");
+    tcase_set_timeout(tests, 60);
+    tcase_add_loop_test(tests, torch_f64, 0, LENGTH(variants));
+    tcase_add_loop_test(tests, torch_f32, 0, LENGTH(variants));
+    tcase_add_loop_test(tests, padded_is_one_by_one, 0, LENGTH(variants));
+    tcase_add_loop_test(tests, steps_are_the_sequence, 0, LENGTH(variants));
+    tcase_add_test(tests, long_sequences);
+    tcase_add_loop_test(tests, padding_does_not_leak, 0, LENGTH(variants));
+    tcase_add_loop_test(tests, forward_direction_is_causal, 0, LENGTH(variants));
+    tcase_add_test(tests, first_values);
+    tcase_add_test(tests, dropout_between_layers);
+    tcase_add_loop_test(tests, unsound_settings, 0, LENGTH(unsound));
+    tcase_add_test(tests, a_cell_has_one_layer);
+    tcase_add_test(tests, misuse);
+    suite_add_tcase(suite, tests);
+    return run_suite(suite);
+}
