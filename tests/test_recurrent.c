@@ -4,6 +4,7 @@
  * |a - b| <= 1e-10 |b| + 1e-12 in the Euclidean norm. And what must hold by itself: a padded
  * batch is its sequences one by one, a cell's steps are the sequence, padding and the future do
  * not leak, unsound settings are refused. */
+#define _POSIX_C_SOURCE 200809L
 #include <check.h>
 #include <math.h>
 #include <stdint.h>
