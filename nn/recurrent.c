@@ -67,10 +67,9 @@ static bool state_fits(heed_tape *t, const heed_recurrent *m, const char *which,
 /* bool [T, B]: step t of sequence b is real. */
 static heed_tensor *real_steps(heed_tape *t, const batch *b, const int32_t *lengths)
 {
-    heed_tensor *place = heed_cast(t, heed_arange(t, 0, (int32_t)b->steps), heed_tape_dtype(t));
-    heed_tensor *length =
-        heed_cast(t, heed_ids(t, HEED_SHAPE(b->size), lengths), heed_tape_dtype(t));
-    return heed_less(t, heed_reshape(t, place, HEED_SHAPE(b->steps, 1)), length);
+    heed_tensor *place = heed_arange(t, 0, (int32_t)b->steps);
+    heed_tensor *length = heed_ids(t, HEED_SHAPE(b->size), lengths);
+    return heed_less(t, heed_unsqueeze(t, place, -1), length);
 }
 
 static bool read_lengths(heed_tape *t, const heed_recurrent *m, batch *b,
@@ -91,7 +90,7 @@ static bool read_lengths(heed_tape *t, const heed_recurrent *m, batch *b,
     if (b->shortest == b->steps)
         return true;
     b->real = real_steps(t, b, lengths);
-    b->column = heed_reshape(t, b->real, HEED_SHAPE(b->steps, b->size, 1));
+    b->column = heed_unsqueeze(t, b->real, -1);
     return b->column != NULL;
 }
 
@@ -177,13 +176,6 @@ static heed_tensor *side_by_side(heed_tape *t, const batch *b, heed_tensor *forw
     return without_padding(t, b, backward ? heed_concatenate(t, 2, both, 2) : forward);
 }
 
-static heed_tensor *final_states(heed_tape *t, int count, heed_tensor *const state[],
-                                 const batch *b, int64_t hidden)
-{
-    return heed_reshape(t, heed_concatenate(t, count, state, 0),
-                        HEED_SHAPE(count, b->size, hidden));
-}
-
 heed_recurrent_result heed_recurrent_forward(heed_tape *t, const heed_recurrent *m,
                                              heed_tensor *x, const int32_t *lengths,
                                              const heed_recurrent_state *initial)
@@ -232,8 +224,8 @@ heed_recurrent_result heed_recurrent_forward(heed_tape *t, const heed_recurrent 
     heed_recurrent_result r = { .output = heed_swap(t, y, 0, 1) };
     if (cells)
         r.cells = heed_swap(t, cells, 0, 1);
-    r.last.h = final_states(t, count, h, &b, o->hidden);
+    r.last.h = heed_stack(t, count, h, 0);
     if (lstm)
-        r.last.c = final_states(t, count, c, &b, o->hidden);
+        r.last.c = heed_stack(t, count, c, 0);
     return heed_error(t) ? none : r;
 }

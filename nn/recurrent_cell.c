@@ -152,8 +152,7 @@ heed_tensor *heed__recurrent_project(heed_tape *t, const heed__recurrent_pass *p
 static heed_tensor *keep(heed_tape *t, heed_tensor *real, heed_tensor *after,
                          heed_tensor *before)
 {
-    return real ? heed_where(t, heed_reshape(t, real, HEED_SHAPE(-1, 1)), after, before)
-                : after;
+    return real ? heed_where(t, heed_unsqueeze(t, real, -1), after, before) : after;
 }
 
 static heed_recurrent_state lstm_step(heed_tape *t, const heed__recurrent_pass *pass,

@@ -108,13 +108,10 @@ static heed_tensor *lstm_gates_compose(heed_tape *t, const heed_call *c)
     heed_tensor *after = heed_add(t, remembered, heed_mul(t, i, g));
     heed_tensor *o = heed_sigmoid(t, look(t, heed__gate(t, z, 3, n), peephole, 2, after));
     heed_tensor *h = heed_mul(t, o, heed_tanh(t, after));
-    heed_shape shape = heed_shape_of(before), pair = { .ndim = shape.ndim + 1, .size = { 2 } };
-    heed_tensor *part[2];
-    part[0] = heed__gates_keep(t, c->x[REAL], h, c->x[KEPT]);
-    part[1] = heed__gates_keep(t, c->x[REAL], after, before);
-    for (int k = 0; k < shape.ndim; k++)
-        pair.size[k + 1] = shape.size[k];
-    return heed_reshape(t, heed_concatenate(t, 2, part, 0), pair);
+    heed_tensor *both[2];
+    both[0] = heed__gates_keep(t, c->x[REAL], h, c->x[KEPT]);
+    both[1] = heed__gates_keep(t, c->x[REAL], after, before);
+    return heed_stack(t, 2, both, 0);
 }
 static const heed_case lstm_gates_cases[] = {
     { .label = "two rows",

@@ -54,26 +54,18 @@ heed_tensor *heed__gate(heed_tape *t, heed_tensor *x, int which, int64_t n)
     return heed_slice(t, x, -1, which * n, (which + 1) * n, 1);
 }
 
-/* real [...] as [..., 1]. */
-static heed_tensor *column(heed_tape *t, heed_tensor *real)
-{
-    heed_shape shape = heed_shape_of(real);
-    shape.size[shape.ndim++] = 1;
-    return heed_reshape(t, real, shape);
-}
-
 heed_tensor *heed__gates_real(heed_tape *t, heed_tensor *real, heed_tensor *x)
 {
     if (!real)
         return x;
-    heed_tensor *zero = heed_cast(t, heed_full(t, HEED_SCALAR, 0), x->dtype);
-    return heed_where(t, column(t, real), x, zero);
+    heed_tensor *column = heed_unsqueeze(t, real, -1);
+    return heed_where(t, column, x, heed__number(t, x, 0));
 }
 
 heed_tensor *heed__gates_keep(heed_tape *t, heed_tensor *real, heed_tensor *after,
                               heed_tensor *before)
 {
-    return real ? heed_where(t, column(t, real), after, before) : after;
+    return real ? heed_where(t, heed_unsqueeze(t, real, -1), after, before) : after;
 }
 
 heed_tensor *heed__gates_part(heed_tape *t, heed_tensor *packed, int64_t at,
