@@ -42,7 +42,8 @@ static heed_tensor *network_of(heed_tape *t, heed_tensor *const x[], void *user)
     heed_set_training(t, training);
     if (!r.output)
         return NULL;
-    heed_tensor *part[4] = { flat(t, r.output), flat(t, r.last.h) };
+    heed_tensor *part[4] = { flat(t, r.output) };
+    part[1] = flat(t, r.last.h);
     if (s->lstm) {
         part[2] = flat(t, r.cells);
         part[3] = flat(t, r.last.c);
