@@ -6,6 +6,8 @@
 #include <heed/heed.h>
 #include <heed/recurrent.h>
 
+#define LENGTH(table) ((int)(sizeof(table) / sizeof *(table)))
+
 enum { B = 3, T = 5, IN = 4, H = 3 };
 
 typedef struct variant {

@@ -1,12 +1,11 @@
 /* Recurrent networks: a padded batch is its sequences one by one, a cell's steps are the
  * sequence, padding and the future do not leak, first values, dropout, and what is refused. */
-#define _POSIX_C_SOURCE 200809L
 #include <check.h>
 #include <math.h>
-#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "recurrent_kinds.h"
-#include "scratch.h"
 
 static heed_params *random_model(heed_recurrent *m, const variant *v)
 {
@@ -401,5 +400,9 @@ int main(void)
     tcase_add_test(tests, a_cell_has_one_layer);
     tcase_add_test(tests, misuse);
     suite_add_tcase(suite, tests);
-    return run_suite(suite);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -2,13 +2,13 @@
  * (tests/reference/make_recurrent_reference.py): outputs, final states and every gradient of two
  * layers in both directions over sequences of different lengths, per tensor
  * |a - b| <= 1e-10 |b| + 1e-12 in the Euclidean norm. */
-#define _POSIX_C_SOURCE 200809L
 #include <check.h>
 #include <math.h>
-#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "recurrent_kinds.h"
-#include "scratch.h"
 
 typedef struct reference {
     heed_archive *archive;
@@ -92,6 +92,7 @@ static heed_tensor *weighted(heed_tape *t, const reference *r, const char *name,
 static void compare_torch(const variant *v, heed_dtype dtype, double relative, double absolute)
 {
     static heed_recurrent m;
+    char error[512];
     const char *path = getenv("HEED_RECURRENT_REFERENCE");
     ck_assert_msg(path != NULL, "HEED_RECURRENT_REFERENCE names the file of stored numbers");
     reference r = { heed_archive_open(path, NULL, error, sizeof error), v->name, relative,
@@ -153,5 +154,9 @@ int main(void)
     tcase_add_loop_test(tests, torch_f64, 0, LENGTH(variants));
     tcase_add_loop_test(tests, torch_f32, 0, LENGTH(variants));
     suite_add_tcase(suite, tests);
-    return run_suite(suite);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

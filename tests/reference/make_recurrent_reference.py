@@ -2,8 +2,8 @@
 """Writes tests/reference/recurrent.safetensors: PyTorch's RNN, LSTM and GRU in f64, two layers, both
 directions, sequences of different lengths (pack_padded_sequence) and initial states, with outputs, final
 states and the gradients of everything; and an LSTM with peepholes and a GRU with its reset gate before the
-product, which PyTorch has not, as formulas of one sequence and one step at a time. tests/test_recurrent_reference.c
-runs heed on the same weights and compares. Needs torch and safetensors:
+product, which PyTorch has not, as formulas of one sequence and one step at a time.
+tests/test_recurrent_reference.c runs heed on the same weights and compares. Needs torch and safetensors:
 
     python3 tests/reference/make_recurrent_reference.py tests/reference/recurrent.safetensors
 """
