@@ -3,6 +3,8 @@
 #ifndef TESTS_RECURRENT_KINDS_H
 #define TESTS_RECURRENT_KINDS_H
 
+#include <check.h>
+
 #include <heed/heed.h>
 #include <heed/recurrent.h>
 
@@ -40,6 +42,15 @@ static inline heed_recurrent_options options_of(const variant *v, heed_random *r
 static inline heed_tape *new_tape(heed_dtype dtype)
 {
     return heed_tape_new(&(heed_tape_options){ .dtype = dtype });
+}
+
+static inline heed_params *random_model(heed_recurrent *m, const variant *v)
+{
+    heed_random r = { .seed = 3 };
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_recurrent_init(m, ps, "m", IN, options_of(v, &r));
+    ck_assert_msg(heed_params_error(ps) == NULL, "%s", heed_params_error(ps));
+    return ps;
 }
 
 #endif
