@@ -218,7 +218,7 @@ typedef struct kernel_scatter {
 } kernel_scatter;
 
 /* The gates of one recurrent step, on contiguous rows: a from the input, b from the state (their
- * formulas are in ops/recurrent.c). A row whose `real` is 0 keeps its state; real may be NULL. */
+ * formulas are in ops/lstm.c and ops/gru.c). A row whose `real` is 0 keeps its state; real may be NULL. */
 typedef struct kernel_lstm {
     int64_t rows, n;
     const void *a, *b;    /* [rows, 4 n]: gates i, f, g, o */
