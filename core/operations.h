@@ -445,6 +445,26 @@ HEED_API heed_tensor *heed_permutation(heed_tape *t, int64_t n);
 HEED_API heed_tensor *heed_multinomial(heed_tape *t, heed_tensor *weights, int64_t count,
                                        bool replacement);
 
+/* ---- recurrent ----
+ *
+ * One step of n units but for its two matrix products: a is the input's, b the state's, biases
+ * included. real: bool, one for each row (the axes before the last), false where a sequence has
+ * ended and its row keeps its state; or NULL. Layers and whole sequences: recurrent.h. */
+
+/* With z = a + b [..., 4 n], gates i, f, g, o side by side: c' = f c + i g, h' = o tanh(c') with
+ * i, f, o = sigmoid(z), g = tanh(z_g) -> [2, ..., n], h' and then c'. Hochreiter, Schmidhuber
+ * 1997; Gers et al. 2000. peephole [3, n] or NULL adds p_i c, p_f c and p_o c' to z_i, z_f and
+ * z_o (Gers, Schmidhuber 2000). c, h [..., n]: the state before; h is given with real, and only
+ * then. */
+HEED_API heed_tensor *heed_lstm_gates(heed_tape *t, heed_tensor *a, heed_tensor *b,
+                                      heed_tensor *c, heed_tensor *peephole, heed_tensor *real,
+                                      heed_tensor *h);
+/* With a, b [..., 3 n], gates r, z, n side by side: h' = (1 - z) n + z h with r, z =
+ * sigmoid(a + b), n = tanh(a_n + r b_n) -> [..., n]. Cho et al. 2014, the reset gate after the
+ * product. */
+HEED_API heed_tensor *heed_gru_gates(heed_tape *t, heed_tensor *a, heed_tensor *b,
+                                     heed_tensor *h, heed_tensor *real);
+
 /* ---- attention ---- */
 
 /* Which keys a query may see by position. Query i of T, key j of S:

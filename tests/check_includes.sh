@@ -82,6 +82,7 @@ is_allowed() {
     nn/*) # what a user sees
         case $include in
         '"nn.h"' | '"training.h"' | '"align.h"' | '"align_parts.h"') true ;;
+        '"recurrent.h"' | '"recurrent_cell.h"') true ;;
         '<heed/heed.h>' | '<heed/params.h>' | '<heed/nn.h>') true ;;
         *) false ;;
         esac

@@ -3,6 +3,7 @@
 #include "kernels.h"
 #include "parallel.h"
 #include "philox.h"
+#include "units.h"
 
 #include <math.h>
 #include <string.h>

@@ -217,6 +217,32 @@ typedef struct kernel_scatter {
     void *y; /* [count, width] contiguous */
 } kernel_scatter;
 
+/* The gates of one recurrent step, on contiguous rows: a from the input, b from the state (their
+ * formulas are in ops/lstm.c and ops/gru.c). A row whose `real` is 0 keeps its state; real may be NULL. */
+typedef struct kernel_lstm {
+    int64_t rows, n;
+    const void *a, *b;    /* [rows, 4 n]: gates i, f, g, o */
+    const void *c, *h;    /* [rows, n]: the state before; h is read with real only */
+    const void *peephole; /* [3, n]: of i, f, o; or NULL */
+    const uint8_t *real;  /* [rows] */
+    void *y;              /* [2, rows, n]: h, then c, after the step */
+    void *gates;          /* [rows, 5 n]: i, f, g, o, tanh c: written forward, read backward */
+    const void *gy;       /* [2, rows, n] */
+    void *ga;             /* [rows, 4 n]: of a, and of b */
+    void *gc, *gh;        /* [rows, n]; gh with real only */
+} kernel_lstm;
+
+typedef struct kernel_gru {
+    int64_t rows, n;
+    const void *a, *b;   /* [rows, 3 n]: gates r, z, n */
+    const void *h;       /* [rows, n]: the state before */
+    const uint8_t *real; /* [rows] */
+    void *y;             /* [rows, n] */
+    void *gates;         /* [rows, 3 n]: written forward, read backward */
+    const void *gy;      /* [rows, n] */
+    void *ga, *gb, *gh;  /* [rows, 3 n], [rows, 3 n], [rows, n] */
+} kernel_gru;
+
 /* y[i] = 0 with the probability, factor x[i] otherwise; which, is decided by (key, i).
  * Contiguous. */
 typedef struct kernel_dropout {
@@ -277,6 +303,10 @@ typedef struct kernel_table {
     void (*attention_grad)(const kernel_attention *);
     void (*scatter_add)(const kernel_scatter *);
     void (*dropout)(const kernel_dropout *);
+    void (*lstm)(const kernel_lstm *);
+    void (*lstm_grad)(const kernel_lstm *);
+    void (*gru)(const kernel_gru *);
+    void (*gru_grad)(const kernel_gru *);
     double (*sum_of_squares)(const void *x, int64_t n); /* fixed chunks, f64 total, in order */
     void (*adam)(const kernel_update *);                /* m, v; with `nesterov` NAdam */
     void (*sgd)(const kernel_update *);                 /* m, or NULL without momentum */

@@ -1,5 +1,5 @@
-/* How the portable kernels cut their work: lines of an array, or results of a reduction, so
- * many of them to a parallel unit that it is worth one. Shapes alone decide. */
+/* How the portable and the recurrent kernels cut their work: lines of an array, or results of a
+ * reduction, so many of them to a parallel unit that it is worth one. Shapes alone decide. */
 #ifndef HEED_UNITS_H
 #define HEED_UNITS_H
 

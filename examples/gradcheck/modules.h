@@ -35,4 +35,18 @@ enum {
 };
 heed_report check_align(const module *m, const heed_check_options *o);
 
+/* The variants of the recurrent networks: a kind, and how it is used. */
+enum {
+    RECURRENT_TANH,
+    RECURRENT_RELU,
+    RECURRENT_LSTM,
+    RECURRENT_PEEPHOLES,
+    RECURRENT_GRU,
+    RECURRENT_GRU_BEFORE,
+    RECURRENT_KIND = 7,
+    RECURRENT_BOTH = 8, /* two layers, both directions, lengths that differ, dropout */
+    RECURRENT_CELL = 16 /* a cell, step by step */
+};
+heed_report check_recurrent(const module *m, const heed_check_options *options);
+
 #endif

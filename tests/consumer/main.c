@@ -6,6 +6,7 @@
 #include <heed/op.h>
 #include <heed/optim.h>
 #include <heed/params.h>
+#include <heed/recurrent.h>
 #include <heed/training.h>
 #include <math.h>
 #include <stdio.h>
