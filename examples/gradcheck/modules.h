@@ -49,4 +49,8 @@ enum {
 };
 heed_report check_recurrent(const module *m, const heed_check_options *options);
 
+/* Recurrent sequence to sequence: what the decoder knows of the source. */
+enum { SEQ2SEQ_START, SEQ2SEQ_FED, SEQ2SEQ_BAHDANAU, SEQ2SEQ_LUONG, SEQ2SEQ_FEEDING };
+heed_report check_seq2seq(const module *m, const heed_check_options *o);
+
 #endif
