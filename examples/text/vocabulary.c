@@ -65,22 +65,6 @@ int32_t vocabulary_find(const vocabulary *v, const char *bytes, size_t size)
     return string_set_find(&v->tokens, bytes, size);
 }
 
-bool id_list_add(id_list *list, int32_t id)
-{
-    int32_t *ids = heed__grow(NULL, list->ids, &list->capacity, list->count + 1, sizeof *ids);
-    if (!ids)
-        return false;
-    list->ids = ids;
-    ids[list->count++] = id;
-    return true;
-}
-
-void id_list_free(id_list *list)
-{
-    heed__release(NULL, list->ids, 0);
-    *list = (id_list){ 0 };
-}
-
 /* ---- text to pieces ---- */
 
 bool vocabulary_plain(const vocabulary *v, const char *text, size_t size, heed__text *plain,

@@ -20,9 +20,8 @@
 #ifndef TEXT_VOCABULARY_H
 #define TEXT_VOCABULARY_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "id_list.h"
+#include "span.h"
 
 enum { VOCABULARY_PAD, VOCABULARY_SOS, VOCABULARY_EOS, VOCABULARY_UNK, VOCABULARY_SPECIALS };
 
@@ -33,12 +32,6 @@ typedef enum vocabulary_kind {
     VOCABULARY_CHARACTERS,
     VOCABULARY_BPE,
 } vocabulary_kind;
-
-/* Some text; need not end in a NUL. */
-typedef struct text_span {
-    const char *bytes;
-    size_t size;
-} text_span;
 
 typedef struct vocabulary_options {
     vocabulary_kind kind;
@@ -73,14 +66,6 @@ int64_t vocabulary_size(const vocabulary *v);           /* ids are 0 to that les
  * id of a token, -1 if it is none. */
 bool vocabulary_token(const vocabulary *v, int32_t id, text_span *token);
 int32_t vocabulary_find(const vocabulary *v, const char *bytes, size_t size);
-
-/* Ids that grow at their end; start with { 0 }. */
-typedef struct id_list {
-    int32_t *ids;
-    size_t count, capacity;
-} id_list;
-bool id_list_add(id_list *list, int32_t id); /* false: no memory */
-void id_list_free(id_list *list);
 
 /* Appends the ids of a text, <unk> for what is no token; none of the other three is ever made
  * by a text. The text must be UTF-8. */
