@@ -81,13 +81,13 @@ static bool read_head(heed__json *json, vocabulary_kind *kind, bool *lower)
     if (!expect_field(json, "version") || !heed__json_integer(json, 1, 1, &version) ||
         !expect_field(json, "kind"))
         return false;
-    int k = VOCABULARY_WORDS;
-    while (k <= VOCABULARY_BPE &&
-           (json->event != HEED__JSON_STRING || !heed__json_is(json, vocabulary_kind_name(k))))
-        k++;
-    if (k > VOCABULARY_BPE)
-        return heed__json_fail(json, "the kind is not words, characters or bpe");
-    *kind = (vocabulary_kind)k;
+    *kind = VOCABULARY_WORDS;
+    while (json->event != HEED__JSON_STRING ||
+           !heed__json_is(json, vocabulary_kind_name(*kind))) {
+        if (*kind == VOCABULARY_BPE)
+            return heed__json_fail(json, "the kind is not words, characters or bpe");
+        *kind = (vocabulary_kind)(*kind + 1);
+    }
     if (!expect_field(json, "lower"))
         return false;
     if (json->event != HEED__JSON_TRUE && json->event != HEED__JSON_FALSE)

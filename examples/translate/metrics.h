@@ -1,5 +1,5 @@
-/* How good translations are, over all of a test set: BLEU and chrF with the numbers of sacreBLEU
- * (Post 2018), exact matches, and tokens in their places. One reference each.
+/* How good translations are, over all of a test set: BLEU and chrF with the numbers of
+ * sacreBLEU (Post 2018), exact matches, and tokens in their places. One reference each.
  *
  *     metrics m = { 0 };
  *     for each pair: metrics_add(&m, hypothesis, reference);
@@ -45,13 +45,13 @@ void metrics_add_tokens(metrics *m, const int32_t *hypothesis, size_t hypothesis
 
 /*     BLEU = 100 BP exp(1/4 sum_n ln p_n),  BP = min(1, exp(1 - r / c))
  *
- * p_n are the matches among the n-grams of all hypotheses (a k-th order without any counts as
- * 1/2^k match), c and r the lengths of hypotheses and references.
+ * p_n are the matches among the n-grams of all hypotheses (the k-th order that has none counts
+ * as 1/2^k match), c and r the lengths of hypotheses and references.
  *
  *     chrF = 100 (1 + 4) P R / (4 P + R)
  *
  * P and R are the shares of matching n-grams of characters, blanks left out, in hypotheses and
- * references, each the mean over those of the orders 1 to 6 that occur in both. */
+ * references, each the mean over those orders of 1 to 6 that both have. */
 typedef struct metrics_scores {
     double bleu[BLEU_UNITS]; /* 0 to 100 */
     double chrf;             /* 0 to 100 */
