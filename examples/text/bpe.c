@@ -233,6 +233,20 @@ static bool grow_pairs(bpe *b)
     return true;
 }
 
+bool bpe_enter_merge(bpe *b, int32_t left, int32_t right, int32_t result)
+{
+    bpe_merge *merges =
+        heed__grow(NULL, b->merges, &b->merge_capacity, b->merge_count + 1, sizeof *merges);
+    if (!merges)
+        return false;
+    b->merges = merges;
+    if (!grow_pairs(b))
+        return false;
+    merges[b->merge_count++] = (bpe_merge){ left, right, result };
+    b->pair_table[pair_slot(b, left, right)] = (int32_t)b->merge_count;
+    return true;
+}
+
 bool bpe_add_merge(bpe *b, const char *pair, size_t size, char *error, size_t error_size)
 {
     const char *blank = size > 0 ? memchr(pair, ' ', size) : NULL;
@@ -261,15 +275,8 @@ bool bpe_add_merge(bpe *b, const char *pair, size_t size, char *error, size_t er
                              heed__quote(parts[i].key, parts[i].size).text);
     }
 
-    bpe_merge *merges =
-        heed__grow(NULL, b->merges, &b->merge_capacity, b->merge_count + 1, sizeof *merges);
-    if (!merges || ((b->merges = merges), !grow_pairs(b)))
-        return no_memory(error, error_size);
-    size_t slot = pair_slot(b, ids[0], ids[1]);
-    if (b->pair_table[slot] != 0)
+    if (bpe_rank(b, ids[0], ids[1]) >= 0)
         return heed__say(error, error_size, "the merge %s is there twice",
                          heed__quote(pair, size).text);
-    merges[b->merge_count++] = (bpe_merge){ ids[0], ids[1], ids[2] };
-    b->pair_table[slot] = (int32_t)b->merge_count;
-    return true;
+    return bpe_enter_merge(b, ids[0], ids[1], ids[2]) || no_memory(error, error_size);
 }

@@ -42,6 +42,11 @@ bool bpe_complete_vocabulary(bpe *b, char *error, size_t error_size);
 bool bpe_add_merge(bpe *b, const char *pair, size_t size, char *error, size_t error_size);
 void bpe_free(bpe *b);
 
+/* A merge by ids alone, for a vocabulary whose tokens are kept elsewhere: after bpe_begin at
+ * once. The pair has no rank so far, and there are fewer than BPE_MAX_MERGES. Fails only for
+ * want of memory. */
+bool bpe_enter_merge(bpe *b, int32_t left, int32_t right, int32_t result);
+
 /* The rank of a pair, or -1 if it does not merge; the id of a key, or -1. */
 int32_t bpe_rank(const bpe *b, int32_t left, int32_t right);
 int32_t bpe_find(const bpe *b, const char *key, size_t size);
@@ -52,6 +57,19 @@ bool bpe_read_folder(bpe *b, const char *folder, char *error, size_t error_size)
 /* Reads the object of keys and ids that `json` is about to begin, and completes the vocabulary.
  * A failure is left in json. */
 bool bpe_read_vocabulary(bpe *b, heed__json *json);
+
+/* What merging works in: start with { 0 }, keep it from piece to piece. */
+typedef struct bpe_work {
+    struct bpe_symbol *symbols;
+    size_t symbol_capacity;
+    struct bpe_candidate *heap;
+    size_t heap_count, heap_capacity;
+} bpe_work;
+void bpe_work_free(bpe_work *w);
+
+/* Merges the ids of one piece in place, and *count becomes how many are left. Fails only for
+ * want of memory. */
+bool bpe_merge_piece(const bpe *b, bpe_work *w, int32_t *ids, size_t *count);
 
 /* Appends the ids of a text to *ids, which has room for *capacity of them and holds *count. Any
  * bytes will do. Fails only for want of memory. */

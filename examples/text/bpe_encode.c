@@ -18,12 +18,12 @@ typedef struct cached {
     int32_t ids[CACHE_IDS];
 } cached;
 
-typedef struct symbol {
+typedef struct bpe_symbol {
     int32_t id; /* -1: merged into its left neighbour */
     size_t previous, next;
 } symbol;
 
-typedef struct candidate {
+typedef struct bpe_candidate {
     int32_t rank;
     size_t at; /* of the left symbol */
 } candidate;
@@ -33,10 +33,7 @@ typedef struct candidate {
 typedef struct encoding {
     const bpe *b;
     cached *cache;
-    symbol *symbols;
-    size_t symbol_capacity;
-    candidate *heap;
-    size_t heap_count, heap_capacity;
+    bpe_work work;
     int32_t *ids;
     size_t count, capacity;
 } encoding;
@@ -47,32 +44,32 @@ static bool before(candidate a, candidate b)
 }
 
 /* Enters the pair that starts at `at`, if it merges. */
-static bool push(encoding *e, size_t at)
+static bool push(const bpe *b, bpe_work *w, size_t at)
 {
-    if (at == NOWHERE || e->symbols[at].next == NOWHERE)
+    if (at == NOWHERE || w->symbols[at].next == NOWHERE)
         return true;
-    int32_t rank = bpe_rank(e->b, e->symbols[at].id, e->symbols[e->symbols[at].next].id);
+    int32_t rank = bpe_rank(b, w->symbols[at].id, w->symbols[w->symbols[at].next].id);
     if (rank < 0)
         return true;
     candidate *heap =
-        heed__grow(NULL, e->heap, &e->heap_capacity, e->heap_count + 1, sizeof *heap);
+        heed__grow(NULL, w->heap, &w->heap_capacity, w->heap_count + 1, sizeof *heap);
     if (!heap)
         return false;
-    e->heap = heap;
+    w->heap = heap;
     candidate entered = { rank, at };
-    size_t hole = e->heap_count++;
+    size_t hole = w->heap_count++;
     for (; hole > 0 && before(entered, heap[(hole - 1) / 2]); hole = (hole - 1) / 2)
         heap[hole] = heap[(hole - 1) / 2];
     heap[hole] = entered;
     return true;
 }
 
-static candidate pop(encoding *e)
+static candidate pop(bpe_work *w)
 {
-    candidate *heap = e->heap, first = heap[0], last = heap[--e->heap_count];
+    candidate *heap = w->heap, first = heap[0], last = heap[--w->heap_count];
     size_t hole = 0, child;
-    while ((child = 2 * hole + 1) < e->heap_count) {
-        if (child + 1 < e->heap_count && before(heap[child + 1], heap[child]))
+    while ((child = 2 * hole + 1) < w->heap_count) {
+        if (child + 1 < w->heap_count && before(heap[child + 1], heap[child]))
             child++;
         if (!before(heap[child], last))
             break;
@@ -85,57 +82,74 @@ static candidate pop(encoding *e)
 
 /* Makes one token of the pair, unless one of the two has merged with another neighbour since.
  */
-static bool merge(encoding *e, candidate chosen)
+static bool merge(const bpe *b, bpe_work *w, candidate chosen)
 {
-    const bpe_merge *rule = &e->b->merges[chosen.rank];
-    symbol *left = &e->symbols[chosen.at];
+    const bpe_merge *rule = &b->merges[chosen.rank];
+    symbol *left = &w->symbols[chosen.at];
     if (left->id != rule->left || left->next == NOWHERE ||
-        e->symbols[left->next].id != rule->right)
+        w->symbols[left->next].id != rule->right)
         return true;
-    symbol *right = &e->symbols[left->next];
+    symbol *right = &w->symbols[left->next];
     left->id = rule->result;
     left->next = right->next;
     right->id = -1;
     if (left->next != NOWHERE)
-        e->symbols[left->next].previous = chosen.at;
-    return push(e, left->previous) && push(e, chosen.at);
+        w->symbols[left->next].previous = chosen.at;
+    return push(b, w, left->previous) && push(b, w, chosen.at);
 }
 
-static bool append(encoding *e, const int32_t *ids, size_t count)
+bool bpe_merge_piece(const bpe *b, bpe_work *w, int32_t *ids, size_t *count)
 {
-    int32_t *grown = heed__grow(NULL, e->ids, &e->capacity, e->count + count, sizeof *grown);
-    if (!grown)
+    size_t size = *count;
+    symbol *symbols = heed__grow(NULL, w->symbols, &w->symbol_capacity, size, sizeof *symbols);
+    if (!symbols)
         return false;
-    e->ids = grown;
-    memcpy(grown + e->count, ids, count * sizeof *ids);
-    e->count += count;
+    w->symbols = symbols;
+    for (size_t i = 0; i < size; i++) {
+        symbols[i].id = ids[i];
+        symbols[i].previous = i > 0 ? i - 1 : NOWHERE;
+        symbols[i].next = i + 1 < size ? i + 1 : NOWHERE;
+    }
+    w->heap_count = 0;
+    for (size_t i = 0; i + 1 < size; i++) {
+        if (!push(b, w, i))
+            return false;
+    }
+    while (w->heap_count > 0) {
+        if (!merge(b, w, pop(w)))
+            return false;
+    }
+    *count = 0;
+    for (size_t i = size > 0 ? 0 : NOWHERE; i != NOWHERE; i = symbols[i].next)
+        ids[(*count)++] = symbols[i].id;
     return true;
+}
+
+void bpe_work_free(bpe_work *w)
+{
+    heed__release(NULL, w->symbols, 0);
+    heed__release(NULL, w->heap, 0);
+    *w = (bpe_work){ 0 };
+}
+
+/* Room for so many more ids. */
+static bool reserve(encoding *e, size_t more)
+{
+    int32_t *grown = heed__grow(NULL, e->ids, &e->capacity, e->count + more, sizeof *grown);
+    if (grown)
+        e->ids = grown;
+    return grown != NULL;
 }
 
 static bool encode_piece(encoding *e, const char *piece, size_t size)
 {
-    symbol *symbols = heed__grow(NULL, e->symbols, &e->symbol_capacity, size, sizeof *symbols);
-    if (!symbols)
+    if (!reserve(e, size))
         return false;
-    e->symbols = symbols;
-    for (size_t i = 0; i < size; i++) {
-        symbols[i].id = e->b->byte_ids[(unsigned char)piece[i]];
-        symbols[i].previous = i > 0 ? i - 1 : NOWHERE;
-        symbols[i].next = i + 1 < size ? i + 1 : NOWHERE;
-    }
-    e->heap_count = 0;
-    for (size_t i = 0; i + 1 < size; i++) {
-        if (!push(e, i))
-            return false;
-    }
-    while (e->heap_count > 0) {
-        if (!merge(e, pop(e)))
-            return false;
-    }
-    for (size_t i = 0; i != NOWHERE; i = symbols[i].next) {
-        if (!append(e, &symbols[i].id, 1))
-            return false;
-    }
+    for (size_t i = 0; i < size; i++)
+        e->ids[e->count + i] = e->b->byte_ids[(unsigned char)piece[i]];
+    if (!bpe_merge_piece(e->b, &e->work, e->ids + e->count, &size))
+        return false;
+    e->count += size;
     return true;
 }
 
@@ -147,8 +161,13 @@ static bool encode_remembering(encoding *e, const char *piece, size_t size)
     for (size_t i = 0; i < size; i++)
         hash = (hash ^ (unsigned char)piece[i]) * 0x01000193u;
     cached *slot = &e->cache[(hash ^ hash >> 16) & (CACHE_SLOTS - 1)];
-    if (slot->size == size && memcmp(slot->bytes, piece, size) == 0)
-        return append(e, slot->ids, slot->count);
+    if (slot->size == size && memcmp(slot->bytes, piece, size) == 0) {
+        if (!reserve(e, slot->count))
+            return false;
+        memcpy(e->ids + e->count, slot->ids, slot->count * sizeof *slot->ids);
+        e->count += slot->count;
+        return true;
+    }
     size_t start = e->count;
     if (!encode_piece(e, piece, size))
         return false;
@@ -173,8 +192,7 @@ bool bpe_encode(const bpe *b, const char *text, size_t size, int32_t **ids, size
         good = encode_remembering(&e, text + at, end - at);
     }
     free(e.cache);
-    heed__release(NULL, e.symbols, 0);
-    heed__release(NULL, e.heap, 0);
+    bpe_work_free(&e.work);
     *ids = e.ids;
     *count = e.count;
     *capacity = e.capacity;

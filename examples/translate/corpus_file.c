@@ -1,0 +1,73 @@
+/* Corpora from files of lines (corpus.h). Nothing in them is believed before it is checked. */
+#include "corpus.h"
+
+#include "file.h"
+
+#include <string.h>
+
+/* Without the spaces at its ends. */
+static text_span trimmed(const char *bytes, size_t size)
+{
+    while (size > 0 && bytes[size - 1] == ' ')
+        size--;
+    while (size > 0 && *bytes == ' ') {
+        bytes++;
+        size--;
+    }
+    return (text_span){ bytes, size };
+}
+
+/* Adds the pair of a line, if it has one. */
+static bool read_line(corpus *c, text_span line, bool reversed, char *error, size_t error_size)
+{
+    size_t bad;
+    if (trimmed(line.bytes, line.size).size == 0 || line.bytes[0] == '#')
+        return true;
+    if (!heed__utf8_valid(line.bytes, line.size, &bad))
+        return heed__say(error, error_size, "byte 0x%02X in column %zu is not UTF-8",
+                         (unsigned)(unsigned char)line.bytes[bad], bad + 1);
+    if (memchr(line.bytes, '\0', line.size))
+        return heed__say(error, error_size, "a byte 0, which is no text");
+    const char *end = line.bytes + line.size, *tab = memchr(line.bytes, '\t', line.size);
+    if (!tab)
+        return heed__say(error, error_size, "expected source, tab, target, found no tab in %s",
+                         heed__quote(line.bytes, line.size).text);
+    const char *next = memchr(tab + 1, '\t', (size_t)(end - tab - 1));
+    text_span first = trimmed(line.bytes, (size_t)(tab - line.bytes));
+    text_span second = trimmed(tab + 1, (size_t)((next ? next : end) - tab - 1));
+    if (first.size == 0 || second.size == 0)
+        return heed__say(error, error_size, "the %s column is empty",
+                         first.size == 0 ? "first" : "second");
+    return corpus_add(c, reversed ? second : first, reversed ? first : second) ||
+           heed__say(error, error_size, "not enough memory");
+}
+
+bool corpus_read(corpus *c, const char *path, bool reversed, char *error, size_t error_size)
+{
+    unsigned char *bytes;
+    size_t size;
+    char why[400];
+    *c = (corpus){ 0 };
+    if (!heed__file_read(path, NULL, &bytes, &size, error, error_size))
+        return false;
+    const char *at = (const char *)bytes, *end = at + size;
+    /* Some editors begin a file with U+FEFF. */
+    if (size >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
+        at += 3;
+    bool good = true;
+    for (size_t number = 1; good && at < end; number++) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        text_span line = { at, (size_t)((newline ? newline : end) - at) };
+        at += line.size + (newline != NULL);
+        if (line.size > 0 && line.bytes[line.size - 1] == '\r')
+            line.size--;
+        if (!read_line(c, line, reversed, why, sizeof why))
+            good = heed__say(error, error_size, "%s:%zu: %s", path, number, why);
+    }
+    heed__release(NULL, bytes, size);
+    if (!good)
+        corpus_free(c);
+    else if (!corpus_split(c, why, sizeof why))
+        good = heed__say(error, error_size, "%s: %s", path, why);
+    return good;
+}
