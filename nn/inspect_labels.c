@@ -137,6 +137,10 @@ static int32_t picture_of(int32_t c, bool blank)
 {
     if (c < 0)
         return 0xfffd;
+    if (c == '\n')
+        return 0x21b5;
+    if (c == '\t')
+        return 0x21e5;
     if (c < 0x20)
         return 0x2400 + c;
     if (c == 0x7f)

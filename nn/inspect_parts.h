@@ -47,9 +47,9 @@ double heed__grid_at(const heed__grid *grid, int64_t row, int64_t column);
 /* The largest weight of the head; 0 if it has none. */
 double heed__map_largest(const heed_map *map, int64_t head);
 
-/* A label as it can be shown in one line: controls as their pictures (U+2400 ..), blanks alone
- * as U+2423, at most `width` columns wide, the last one then an ellipsis. No label: the number.
- */
+/* A label as it can be shown in one line: line feed and tab as arrows, other controls as their
+ * pictures (U+2400 ..), blanks alone as U+2423, at most `width` columns wide, the last one then
+ * an ellipsis. No label: the number. */
 typedef struct heed__shown {
     char text[280];
     int width; /* columns that it takes */

@@ -25,6 +25,7 @@ typedef struct layout {
     int64_t cell, font;
     int64_t query_room, key_room; /* for labels, left and above */
     int64_t every;                /* which rows and columns have one */
+    int64_t angle;                /* of the keys' labels: upright where they are dense */
     int64_t slot;                 /* from one head to the next */
     int64_t height;
 } layout;
@@ -70,6 +71,11 @@ static int64_t label_room(const layout *l, int side)
     return widest * l->font * 62 / 100;
 }
 
+static bool is_empty(const heed_map *map)
+{
+    return map->heads == 0 || map->queries == 0 || map->keys == 0;
+}
+
 static layout lay_out(const heed_map *map)
 {
     layout l = { .grid = heed__grid_of(map, 0, MOST_CELLS) };
@@ -80,9 +86,10 @@ static layout lay_out(const heed_map *map)
     l.font = l.cell < 10 ? 9 : l.cell > 13 ? 12 : l.cell;
     l.every = labelled ? 1 : larger(1, (n + 11) / 12);
     l.query_room = label_room(&l, HEED__QUERIES) + 6;
-    l.key_room = label_room(&l, HEED__KEYS) * 71 / 100 + 14; /* at 45 degrees */
+    l.angle = l.every == 1 && l.cell < 18 ? 90 : 45;
+    l.key_room = label_room(&l, HEED__KEYS) * (l.angle == 90 ? 100 : 71) / 100 + 14;
     l.slot = larger(l.grid.columns * l.cell, LEAST_SLOT) + GAP;
-    l.height = 44 + l.key_room + larger(l.grid.rows * l.cell, 12) + GAP;
+    l.height = is_empty(map) ? 60 : 44 + l.key_room + l.grid.rows * l.cell + GAP;
     return l;
 }
 
@@ -156,15 +163,17 @@ static void put_text(heed__text *text, int64_t x, int64_t y, const char *attribu
 
 static void put_key_labels(heed__text *text, const layout *l, int64_t x, int64_t y)
 {
+    int64_t shift = l->angle == 90 ? l->font / 3 : l->font / 4;
+    heed__text_print(text, "<g font-size=\"%" PRId64 "\">\n", l->font);
     for (int64_t c = 0; c < l->grid.columns; c += l->every) {
-        int64_t at = x + c * l->cell + l->cell / 2 + l->font / 4;
         heed__text_print(text,
-                         "<text transform=\"translate(%" PRId64 " %" PRId64 ") rotate(-45)\" "
-                         "font-size=\"%" PRId64 "\">",
-                         at, y - 5, l->font);
+                         "<text transform=\"translate(%" PRId64 " %" PRId64 ") "
+                         "rotate(-%" PRId64 ")\">",
+                         x + c * l->cell + l->cell / 2 + shift, y - 5, l->angle);
         heed__put_escaped(text, shown_at(l, HEED__KEYS, c).text);
         heed__text_add_string(text, "</text>\n");
     }
+    heed__text_add_string(text, "</g>\n");
 }
 
 static void put_query_labels(heed__text *text, const layout *l, int64_t x, int64_t y)
@@ -232,7 +241,7 @@ static void put_map(heed__text *text, const heed_maps *m, const heed_map *map, i
     layout l = lay_out(map);
     put_text(text, MARGIN, y + 14, "font-size=\"14\" font-weight=\"600\"",
              heed__show(map->name, 0, 60).text);
-    if (map->heads == 0 || l.grid.rows == 0 || l.grid.columns == 0) {
+    if (is_empty(map)) {
         put_text(text, MARGIN, y + 34, "font-size=\"12\"", "empty");
         return;
     }

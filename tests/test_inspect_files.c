@@ -194,7 +194,7 @@ START_TEST(svg)
     char *text = read_text(in_folder("a.svg"));
     check_xml(text);
     ck_assert_ptr_nonnull(strstr(text, "&lt;/title&gt;&lt;b a=&quot;1&quot;&gt;&amp;</text>"));
-    ck_assert_ptr_nonnull(strstr(text, "&quot;&amp;&lt;&gt;'\xe2\x90\x8a\xe2\x90\x8d"));
+    ck_assert_ptr_nonnull(strstr(text, "&quot;&amp;&lt;&gt;'\u21b5\xe2\x90\x8d"));
     ck_assert_ptr_nonnull(strstr(text, "\xea\xb0\x80\xeb\x82\x98"));
     ck_assert_ptr_nonnull(strstr(text, "not finite"));
     free(text);
