@@ -44,7 +44,7 @@ typedef struct heed_result {
 /* A test case: operands and attributes. Smooth ones are compared with differences at orders 1
  * and 2; a degenerate or extreme one (kinks, empty axes, huge values) states the result and the
  * gradients of sum(y) in closed form instead. */
-#define HEED_CASE_OPERANDS 7
+#define HEED_CASE_OPERANDS 10
 typedef struct heed_case {
     const char *label;
     int n; /* operands; 0: the op's arity */

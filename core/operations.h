@@ -476,11 +476,32 @@ typedef enum heed_causality {
     HEED_CAUSAL_TOP_LEFT,
     HEED_CAUSAL_BOTTOM_RIGHT
 } heed_causality;
+/* Makes scores [B, H, T, S] of scores, in ops, so that derivatives of every order follow. What it
+ * gives for keys that a query may not see does not matter. */
+typedef heed_tensor *heed_attention_score(heed_tape *t, heed_tensor *scores, void *user);
+/* Zeros mean none of each. In order: s = scale q k^T; s = cap tanh(s / cap); s = score(s);
+ * s + bias - slope |p - j|; then what is hidden is left out. p = i, or i + S - T with
+ * HEED_CAUSAL_BOTTOM_RIGHT, is the place of query i among the keys. */
 typedef struct heed_attention_options {
     double scale; /* of the scores, > 0; 0 means 1/sqrt(D) */
     heed_causality causality;
     double dropout; /* of the weights, while training; takes the composed form */
     bool composed;  /* build it from matmul, softmax and where instead of the fused kernel */
+    double cap;     /* Gemma 2 (Riviere et al. 2024) */
+    /* Hides all keys but p - left .. p + right (Beltagy et al. 2020); HEED_END: no limit. */
+    bool windowed;
+    int64_t left, right;
+    /* The first keys are visible whatever causality and the window say (a mask still hides):
+     * UniLM's prefix (Dong et al. 2019), StreamingLLM's first tokens (Xiao et al. 2023). */
+    int64_t prefix;
+    /* Of the scores' dtype, broadcastable to [B, H, T, S]; -inf hides as the mask does. */
+    heed_tensor *bias;
+    heed_tensor *slopes; /* [H]: ALiBi (Press et al. 2022), without making a bias of them */
+    /* [H]: one more score in the denominator of each softmax, with no value. Zeros make the
+     * "softmax off by one" (Miller 2023); learned, as in gpt-oss (OpenAI 2025). */
+    heed_tensor *sinks;
+    heed_attention_score *score; /* takes the composed form */
+    void *user;                  /* of score */
 } heed_attention_options;
 /* softmax(scale q k^T) v, exactly, in memory linear in the length (Vaswani et al. 2017; blocks
  * as Dao et al. 2022). q [B, H, T, D], k [B, Hk, S, D], v [B, Hk, S, Dv] -> [B, H, T, Dv]; Hk
@@ -490,6 +511,11 @@ typedef struct heed_attention_options {
 HEED_API heed_tensor *heed_attention(heed_tape *t, heed_tensor *q, heed_tensor *k,
                                      heed_tensor *v, heed_tensor *mask,
                                      const heed_attention_options *options);
+/* The weights P [B, H, T, S] of the same call, from the same kernel's log-sum-exp: for looking
+ * inside, and for losses on them; with their memory, which heed_attention never needs. */
+HEED_API heed_tensor *heed_attention_weights(heed_tape *t, heed_tensor *q, heed_tensor *k,
+                                             heed_tensor *mask,
+                                             const heed_attention_options *options);
 /* Self-attention from one packed projection: qkv [B, T, 3C], rows of q, then k, then v, each of
  * `heads` heads; -> [B, T, C] with the heads joined. The same as splitting, heed_attention and
  * joining, without copies. */

@@ -183,9 +183,12 @@ typedef struct kernel_cross_entropy {
 
 /* Exact attention in blocks, memory linear in the length (the log-sum-exp of each row is all it
  * keeps).
- *   S = scale Q K^T (scale > 0), P = softmax over the keys a query may see, O = P V.
- * Query i sees key j when (not causal, or j <= i + offset) and (mask is NULL or mask[b,h,i,j]
- * is not 0). A query that sees no key gives O = 0, lse = +inf, and gradients of 0. Non-finite
+ *   S = cap tanh(scale Q K^T / cap) + bias - slope |p - j|, p = i + offset,
+ *   P = softmax over the keys a query may see, O = P V.
+ * Query i sees key j when it does by position, the mask is NULL or mask[b,h,i,j] is not 0, and
+ * the bias is not -inf. By position: j < prefix, or (not causal, or j <= p) and (not windowed,
+ * or p - left <= j <= p + right). A sink is one more score in the softmax's denominator, with
+ * no value; lse counts it. A query that sees no key gives O = 0, lse = +inf, and gradients of 0. Non-finite
  * values in keys or values that a query may not see never reach its result. Width strides are
  * 1. Heads: `heads` of q, o; `kv_heads` of k, v divides heads; query head h reads kv head h /
  * (heads/kv_heads). */
@@ -193,18 +196,26 @@ typedef struct kernel_attention {
     int64_t batch, heads, kv_heads, queries, keys, width, value_width;
     const void *q, *k, *v; /* [B, H, T, D], [B, Hkv, S, D], [B, Hkv, S, Dv] */
     int64_t q_strides[3], k_strides[3], v_strides[3]; /* batch, head, row */
-    double scale;
-    bool causal;
-    int64_t offset;
-    const uint8_t *mask; /* bool, or NULL */
+    double scale;                                     /* > 0 */
+    double cap;                                       /* 0: none */
+    bool causal, windowed;
+    int64_t offset, left, right, prefix; /* the last three not negative */
+    const uint8_t *mask;                 /* bool, or NULL */
     int64_t mask_strides[4];
-    void *o; /* forward: written; backward: read */
+    const void *bias;           /* or NULL */
+    int64_t bias_strides[4];    /* 0 where it broadcasts */
+    const void *slopes, *sinks; /* [H], or NULL */
+    void *o;                    /* forward: written; backward: read */
     int64_t o_strides[3];
     void *lse; /* [B, H, T] contiguous: written forward, read backward */
     const void *go;
     int64_t go_strides[3];
     void *gq, *gk, *gv; /* written */
     int64_t gq_strides[3], gk_strides[3], gv_strides[3];
+    void *gbias, *gslopes; /* of attention_score_grad: one of them, written */
+    int64_t gbias_count;   /* of its elements, which are contiguous */
+    int64_t gbias_strides[4];
+    void *weights; /* [B, H, T, S] contiguous: of attention_weights */
     void *scratch;
 } kernel_attention;
 
@@ -301,6 +312,10 @@ typedef struct kernel_table {
     void (*attention)(const kernel_attention *);
     size_t (*attention_grad_scratch)(const kernel_attention *);
     void (*attention_grad)(const kernel_attention *);
+    /* the gradient by the bias or by the slopes, summed over what they broadcast over */
+    void (*attention_score_grad)(const kernel_attention *);
+    /* P from q, k and lse; scratch of attention_grad for both */
+    void (*attention_weights)(const kernel_attention *);
     void (*scatter_add)(const kernel_scatter *);
     void (*dropout)(const kernel_dropout *);
     void (*lstm)(const kernel_lstm *);

@@ -1,27 +1,73 @@
-/* What the two attention records share: extents and checks, running, composing, and the
- * gradient. */
+/* What the attention records share: extents and checks, running, composing, and the gradients. */
 #ifndef HEED_ATTENTION_H
 #define HEED_ATTENTION_H
 
 #include "ops.h"
 
 typedef struct heed__attention {
-    double scale;
+    double scale, cap;
+    int64_t left, right, prefix;
     heed_causality causality;
+    bool windowed;
 } heed__attention;
 
-/* Extents and the key limit: key j is visible to query i by position iff j <= i + offset. */
+/* Operands of the forward records, in this order; those of the gradients go on with o, go, lse. */
+enum {
+    ATTENTION_Q,
+    ATTENTION_K,
+    ATTENTION_V, /* NULL where weights alone are asked for */
+    ATTENTION_MASK,
+    ATTENTION_BIAS,
+    ATTENTION_SLOPES,
+    ATTENTION_SINKS,
+    ATTENTION_OPERANDS,
+    ATTENTION_O = ATTENTION_OPERANDS,
+    ATTENTION_GO,
+    ATTENTION_LSE,
+    ATTENTION_GRAD_OPERANDS
+};
+
+/* The strides x has as an operand broadcast to four axes: 0 where it has an extent of 1 or no
+ * axis. */
+void heed__attention_strides(const heed_tensor *x, int64_t strides[4]);
+/* Strides of [B, H, T, D] whose memory is [B, T, H, D]: joining the heads is then a view. */
+void heed__attention_heads_last(int64_t heads, int64_t rows, int64_t width, int64_t strides[4]);
 kernel_attention heed__attention_arguments(const heed_call *c);
 bool heed__attention_check(heed_tape *t, const heed_call *c);
+/* The check without that of dtypes, for operands that another record numbers differently. */
+bool heed__attention_fits(heed_tape *t, const heed_call *c);
 bool heed__attention_shape(heed_tape *t, const heed_call *c, heed_result *r);
 void heed__attention_run(const heed_call *c, heed_tensor *y);
-/* In plain ops; dropout of the weights only here. */
-heed_tensor *heed__attention_compose(heed_tape *t, const heed_call *c, double dropout);
+
+/* In plain ops (attention_compose.c). What only they can do: dropout of the weights, and scores
+ * changed by a function of the caller's. */
+typedef struct heed__attention_extras {
+    double dropout;
+    heed_attention_score *score;
+    void *user;
+} heed__attention_extras;
+heed_tensor *heed__attention_compose(heed_tape *t, const heed_call *c,
+                                     const heed__attention_extras *extras);
+/* The same, the weights only. */
+heed_tensor *heed__attention_compose_weights(heed_tape *t, const heed_call *c,
+                                             const heed__attention_extras *extras);
+/* |p - j| [T, S] in q's dtype. */
+heed_tensor *heed__attention_distance(heed_tape *t, const heed_call *c);
+/* k or v as the query heads see it: [B, H, S, D], and zeros where no query looks. */
+heed_tensor *heed__attention_spread(heed_tape *t, const heed_call *c, heed_tensor *x);
+
 /* Runs the kernel with go, into gradient[0..2] of q's, k's and v's shapes. */
 void heed__attention_gradients(const heed_call *c, const heed_tensor *o, const heed_tensor *go,
                                const heed_tensor *lse, const heed_tensor gradient[3],
                                void *scratch);
+/* -sum e^(sink - lse) d over batch and queries: [H], the gradient by the sinks. d [B, H, T]:
+ * what each query's weights and their cotangents sum up to. */
+heed_tensor *heed__attention_sinks_gradient(heed_tape *t, heed_tensor *sinks, heed_tensor *lse,
+                                            heed_tensor *d);
+
 /* The attributes an options struct asks for; width is a head's. */
 heed__attention heed__attention_resolve(const heed_attention_options *o, int64_t width);
+/* Whether the fused kernel can do what is asked for. */
+bool heed__attention_fuses(const heed_tape *t, const heed_attention_options *o);
 
 #endif

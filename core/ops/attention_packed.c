@@ -13,7 +13,7 @@ typedef struct packed_attributes {
 /* q, k and v as views of qkv [B, T, 3 C], and the call that attention itself would see. */
 typedef struct unpacked {
     heed_tensor view[3];
-    heed_tensor *x[4];
+    heed_tensor *x[ATTENTION_OPERANDS];
     heed_call call;
 } unpacked;
 
@@ -40,9 +40,11 @@ static void unpack(const heed_call *c, unpacked *u)
         view_heads(c->x[0], a->heads, i, &u->view[i]);
         u->x[i] = &u->view[i];
     }
-    u->x[3] = c->x[1];
+    u->x[ATTENTION_MASK] = c->x[1];
+    for (int i = ATTENTION_MASK + 1; i < ATTENTION_OPERANDS; i++)
+        u->x[i] = NULL;
     u->call = (heed_call){ .op = &heed_op_attention,
-                           .n = 4,
+                           .n = ATTENTION_OPERANDS,
                            .x = u->x,
                            .attributes = &a->attention,
                            .saved = c->saved,
@@ -109,19 +111,21 @@ static heed_tensor *packed_compose(heed_tape *t, const heed_call *c)
 {
     const packed_attributes *a = c->attributes;
     int64_t width = c->x[0]->shape[2] / 3;
-    heed_tensor *x[4] = { NULL, NULL, NULL, c->x[1] };
+    heed_tensor *x[ATTENTION_OPERANDS] = { [ATTENTION_MASK] = c->x[1] };
     for (int i = 0; i < 3; i++)
         x[i] = heed_split_heads(t, heed_slice(t, c->x[0], 2, i * width, (i + 1) * width, 1),
                                 a->heads);
     if (!x[0] || !x[1] || !x[2])
         return NULL;
-    heed_call call = { .op = &heed_op_attention, .n = 4, .x = x, .attributes = &a->attention };
-    return heed_join_heads(t, heed__attention_compose(t, &call, 0));
+    heed_call call = {
+        .op = &heed_op_attention, .n = ATTENTION_OPERANDS, .x = x, .attributes = &a->attention
+    };
+    return heed_join_heads(t, heed__attention_compose(t, &call, NULL));
 }
-#define PACKED(s, causality, heads)          \
-    .attributes = &(const packed_attributes) \
-    {                                        \
-        { s, causality }, heads              \
+#define PACKED(s, c, h)                            \
+    .attributes = &(const packed_attributes)       \
+    {                                              \
+        { .scale = s, .causality = c }, .heads = h \
     }
 static const heed_case packed_cases[] = {
     { .label = "two heads, causal",
@@ -228,7 +232,7 @@ heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads, he
         &o, qkv && qkv->ndim == 3 && heads > 0 ? qkv->shape[2] / 3 / heads : 1);
     a.heads = heads;
     heed_tensor *x[2] = { qkv, mask };
-    if (!o.composed && !(o.dropout != 0 && heed_training(t)))
+    if (heed__attention_fuses(t, &o) && !o.bias && !o.slopes && !o.sinks)
         return heed_apply(t, &heed_op_attention_packed, 2, x, &a);
     heed_call call = { .op = &heed_op_attention_packed, .n = 2, .x = x, .attributes = &a };
     if (!qkv)
