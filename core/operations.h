@@ -522,6 +522,36 @@ HEED_API heed_tensor *heed_attention_weights(heed_tape *t, heed_tensor *q, heed_
 HEED_API heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads,
                                             heed_tensor *mask,
                                             const heed_attention_options *options);
+typedef enum heed_feature_map {
+    HEED_FEATURE_ELU, /* elu(x) + 1, > 0 */
+    HEED_FEATURE_RELU
+} heed_feature_map;
+typedef struct heed_linear_attention_options {
+    heed_feature_map feature;
+    bool causal; /* j <= i; as many queries as keys */
+} heed_linear_attention_options;
+/* o_i = sum_j (f(q_i) . f(k_j)) v_j / sum_j f(q_i) . f(k_j), in time and memory linear in the
+ * length (Katharopoulos et al. 2020). Shapes as heed_attention; mask: bool [B, 1, 1, S] or what
+ * broadcasts to it, true for keys that may be seen, or NULL. 0 where the denominator is 0.
+ * options NULL: elu + 1, not causal. */
+HEED_API heed_tensor *heed_linear_attention(heed_tape *t, heed_tensor *q, heed_tensor *k,
+                                            heed_tensor *v, heed_tensor *mask,
+                                            const heed_linear_attention_options *options);
+
+typedef enum heed_rope_pairs {
+    HEED_ROPE_ADJACENT, /* (x_0, x_1), (x_2, x_3), ...: the paper */
+    HEED_ROPE_HALVES /* (x_0, x_D/2), (x_1, x_D/2+1), ...: GPT-NeoX, Llama as files have it */
+} heed_rope_pairs;
+typedef struct heed_rope_options {
+    heed_rope_pairs pairs;
+    double base;    /* 0: 10000 */
+    int64_t width;  /* turns so many first elements of a row; 0: all */
+    double linear;  /* divides positions (Chen et al. 2023); 0: 1 */
+    double ntk;     /* multiplies the base by ntk^(D/(D-2)) (bloc97 2023); 0: 1 */
+    int64_t offset; /* position of the first row */
+} heed_rope_options;
+/* x [..., T, D]: pair i of the row at position p is turned by p base^(-2i/D) (Su et al. 2021). */
+HEED_API heed_tensor *heed_rope(heed_tape *t, heed_tensor *x, const heed_rope_options *options);
 #ifdef __cplusplus
 }
 #endif

@@ -100,6 +100,18 @@ HEED_API heed_tensor *heed_norm_forward(heed_tape *t, const heed_norm_module *m,
 HEED_API heed_tensor *heed_sinusoidal_positions(heed_tape *t, int64_t start, int64_t count,
                                                 int64_t width);
 
+/* ALiBi (Press et al. 2022): 2^(-8 h/H), h = 1 .. H; for an H that is not a power of two those of
+ * the power below, then every other one of twice that power: [H] in the tape's dtype, without
+ * gradient. */
+HEED_API heed_tensor *heed_alibi_slopes(heed_tape *t, int heads);
+/* T5's buckets (Raffel et al. 2020): i32 [T, S] from the distance of query i, at position
+ * offset + i, and key j. Half of the buckets are exact distances, the rest grow by a constant
+ * factor up to max_distance, beyond which all share the last. Both ways: half of all buckets are
+ * for keys after the query; else such keys are in bucket 0. */
+HEED_API heed_tensor *heed_relative_buckets(heed_tape *t, int64_t queries, int64_t keys,
+                                            int64_t offset, int buckets, int64_t max_distance,
+                                            bool both_ways);
+
 /* ---- feed-forward: x W1^T + b1, activation, W2^T + b2 ---- */
 
 typedef enum heed_activation {
@@ -175,6 +187,69 @@ HEED_API heed_tensor *heed_self_attention_forward(heed_tape *t, const heed_self_
 /* Padding: lengths[b] positions of each row are real: bool [B, 1, 1, S]. */
 HEED_API heed_tensor *heed_padding_mask(heed_tape *t, int64_t batch, int64_t positions,
                                         const int32_t *lengths);
+
+/* ---- multi-head attention, with all its variants ---- */
+
+typedef enum heed_gate {
+    HEED_GATE_NONE,
+    HEED_GATE_HEAD, /* o_h sigmoid(g_h) with one learned number a head (Voita et al. 2019) */
+    HEED_GATE_INPUT /* o_h sigmoid(g_h(x)), linear in x (Qiu et al. 2025) */
+} heed_gate;
+/* Zeros mean none, or what is most usual. */
+typedef struct heed_multihead_options {
+    int heads;
+    /* Of keys and values; divides heads. 0: as many; 1: multi-query (Shazeer 2019); between:
+     * grouped (Ainslie et al. 2023). */
+    int key_heads;
+    int64_t key_width, value_width; /* of one head; 0: width/heads */
+    bool cross;                     /* keys and values come from a source, not from x */
+    int64_t source_width;           /* 0: width */
+    /* q, k, v from one matrix "qkv", rows of q, then k, then v; for cross-attention k and v from
+     * "kv". */
+    bool packed;
+    bool bias;
+    heed_gate gate;
+    bool normalize; /* rmsnorm of each head's q and k, with gains (Henry et al. 2020) */
+    bool rotary;    /* turns q and k by `rope`; a cache adds its length to the offset */
+    heed_rope_options rope;
+    bool alibi;
+    /* T5's relative bias, learned: so many buckets; see heed_relative_buckets. */
+    int buckets;
+    int64_t max_distance; /* 0: 128 */
+    bool sinks;           /* one learned logit a head */
+    heed_causality causality;
+    double scale, cap; /* and below: as in heed_attention_options */
+    bool windowed;
+    int64_t left, right, prefix;
+    int64_t positions; /* most positions a cache may be made for; 0: no limit */
+    bool composed;
+    double attention_dropout, dropout; /* of the weights; of the output */
+    heed_init init, output_init;
+    int layers;
+    heed_random *random;
+} heed_multihead_options;
+typedef struct heed_multihead_attention {
+    heed_multihead_options options; /* with zeros filled in */
+    heed_linear_module q, k, v;     /* or qkv in q; or kv in k */
+    heed_linear_module output;
+    heed_linear_module input_gate; /* [H, C] */
+    heed_parameter *head_gate;     /* [H] */
+    heed_parameter *relative;      /* [buckets, H] */
+    heed_parameter *sinks;         /* [H] */
+    heed_norm_module q_norm, k_norm;
+} heed_multihead_attention;
+/* Refuses what is unsound in one sentence (heed_params_error): "heads 6 are not divisible by
+ * key heads 4". */
+HEED_API void heed_multihead_init(heed_multihead_attention *m, heed_params *ps,
+                                  const char *name, int64_t width,
+                                  heed_multihead_options options);
+/* x [B, T, C] -> [B, T, C]. source [B, S, source_width] of cross-attention, else NULL. mask as in
+ * heed_self_attention. cache: NULL, or for self-attention x is the T positions after those it
+ * holds; for cross-attention the source's keys and values are computed once and kept, and later
+ * calls may leave the source NULL (evaluation only). */
+HEED_API heed_tensor *heed_multihead_forward(heed_tape *t, const heed_multihead_attention *m,
+                                             heed_tensor *x, heed_tensor *source,
+                                             heed_tensor *mask, heed_cache *cache);
 
 /* ---- residual block: attention, then feed-forward ---- */
 

@@ -1,4 +1,4 @@
-/* Fixed positions. */
+/* Positions as numbers that nobody learns. */
 #include "nn.h"
 
 #include <math.h>
@@ -21,4 +21,62 @@ heed_tensor *heed_sinusoidal_positions(heed_tape *t, int64_t start, int64_t coun
         }
     }
     return x;
+}
+
+heed_tensor *heed_alibi_slopes(heed_tape *t, int heads)
+{
+    if (heads < 1)
+        return heed_fail(t, "alibi_slopes: heads %d are not positive", heads);
+    heed_tensor *x = heed_full(t, HEED_SHAPE(heads), 0);
+    int power = 1;
+    while (power <= heads / 2)
+        power *= 2;
+    for (int h = 0; x && h < heads; h++) {
+        double exponent =
+            h < power ? (double)(h + 1) / power : (double)(2 * (h - power) + 1) / (2 * power);
+        double slope = pow(2, -8 * exponent);
+        if (x->dtype == HEED_F64)
+            ((double *)x->data)[h] = slope;
+        else
+            ((float *)x->data)[h] = (float)slope;
+    }
+    return x;
+}
+
+/* The bucket of a distance, of `buckets` for its direction. */
+static int32_t bucket_of(int64_t distance, int buckets, int64_t max_distance)
+{
+    int exact = buckets / 2;
+    if (distance < exact)
+        return (int32_t)distance;
+    double part = log((double)distance / exact) / log((double)max_distance / exact);
+    int64_t place = exact + (int64_t)(part * (buckets - exact));
+    return (int32_t)(place < buckets ? place : buckets - 1);
+}
+
+heed_tensor *heed_relative_buckets(heed_tape *t, int64_t queries, int64_t keys, int64_t offset,
+                                   int buckets, int64_t max_distance, bool both_ways)
+{
+    int each = both_ways ? buckets / 2 : buckets;
+    if (each < 2 || (both_ways && buckets % 2 != 0))
+        return heed_fail(t, "relative_buckets: cannot share out %d buckets", buckets);
+    if (max_distance <= each / 2)
+        return heed_fail(t,
+                         "relative_buckets: max_distance %lld is not beyond the %d exact ones",
+                         (long long)max_distance, each / 2);
+    if (queries < 0 || keys < 0 || (keys > 0 && queries > INT32_MAX / keys))
+        return heed_fail(t, "relative_buckets: cannot number %lld x %lld places",
+                         (long long)queries, (long long)keys);
+    heed_tensor *x = heed_arange(t, 0, (int32_t)(queries * keys));
+    int32_t *to = x ? x->data : NULL;
+    for (int64_t i = 0; x && i < queries; i++) {
+        for (int64_t j = 0; j < keys; j++, to++) {
+            int64_t back = offset + i - j;
+            if (back >= 0)
+                *to = bucket_of(back, each, max_distance);
+            else
+                *to = both_ways ? each + bucket_of(-back, each, max_distance) : 0;
+        }
+    }
+    return heed_reshape(t, x, HEED_SHAPE(queries, keys));
 }

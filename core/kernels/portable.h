@@ -122,6 +122,21 @@ typedef struct kernel_multinomial {
     void *scratch;
 } kernel_multinomial;
 
+/* Rotary positions. Rows of `width` elements lie at [.., position] of `ndim` axes, the last of
+ * them the position; pair i of the first `turned` (even) elements of row p is turned by the angle
+ *   sign (offset + p)/divisor base^(-2i/turned),
+ * the others are copied. A pair is elements 2i and 2i + 1, or (halves) i and i + turned/2. */
+typedef struct kernel_rope {
+    int ndim;
+    int64_t shape[KERNEL_MAX_NDIM], x_strides[KERNEL_MAX_NDIM];
+    int64_t width, turned, offset;
+    bool halves;
+    double base, divisor, sign;
+    const void *x;
+    void *y;       /* contiguous */
+    void *scratch; /* 2 shape[ndim - 1] (turned/2) elements: sines and cosines */
+} kernel_rope;
+
 /* Sums and products are carried in double. */
 typedef struct portable_table {
     void (*cumsum)(const kernel_lines *);  /* y_i = x_0 + ... + x_i */
@@ -152,6 +167,7 @@ typedef struct portable_table {
     void (*bernoulli)(const kernel_draw *); /* 1 with probability x, bytes */
     size_t (*multinomial_scratch)(const kernel_multinomial *);
     void (*multinomial)(const kernel_multinomial *);
+    void (*rope)(const kernel_rope *);
 } portable_table;
 
 extern const portable_table heed__portable_f32, heed__portable_f64;

@@ -1,0 +1,302 @@
+/* Multi-head attention in the variants of the literature: projections, what is done to queries
+ * and keys before they meet, a cache, and what is done to what was read. The meeting itself is
+ * heed_attention. */
+#include "nn.h"
+
+/* ---- making one ---- */
+
+static bool fail(heed_params *ps, const char *what, double value)
+{
+    heed_params_fail(ps, "multihead: %s %g", what, value);
+    return false;
+}
+
+static bool check_shape(heed_params *ps, int64_t width, const heed_multihead_options *o)
+{
+    if (o->heads < 1 || (width % o->heads != 0 && (o->key_width == 0 || o->value_width == 0))) {
+        heed_params_fail(ps, "multihead: width %lld is not divisible by heads %d",
+                         (long long)width, o->heads);
+        return false;
+    }
+    if (o->key_heads < 0 || (o->key_heads > 0 && o->heads % o->key_heads != 0)) {
+        heed_params_fail(ps, "multihead: heads %d are not divisible by key heads %d", o->heads,
+                         o->key_heads);
+        return false;
+    }
+    if (o->key_width < 0 || o->value_width < 0 || o->source_width < 0)
+        return fail(ps, "a width is negative:",
+                    (double)(o->key_width < 0     ? o->key_width
+                             : o->value_width < 0 ? o->value_width
+                                                  : o->source_width));
+    if (!o->cross && o->source_width != 0 && o->source_width != width)
+        return fail(
+            ps, "only cross-attention has a source of another width:", (double)o->source_width);
+    if (o->cross && (o->rotary || o->alibi || o->buckets)) {
+        heed_params_fail(ps, "multihead: rotary, ALiBi and relative positions are common to "
+                             "queries and keys, which cross-attention's are not");
+        return false;
+    }
+    return true;
+}
+
+static bool check_numbers(heed_params *ps, const heed_multihead_options *o)
+{
+    bool both_ways = o->causality == HEED_NOT_CAUSAL;
+    if (o->causality < HEED_NOT_CAUSAL || o->causality > HEED_CAUSAL_BOTTOM_RIGHT)
+        return fail(ps, "there is no causality", o->causality);
+    if (o->gate < HEED_GATE_NONE || o->gate > HEED_GATE_INPUT)
+        return fail(ps, "there is no gate", o->gate);
+    if (!(o->scale >= 0))
+        return fail(ps, "the scale is negative:", o->scale);
+    if (!(o->cap >= 0))
+        return fail(ps, "the cap is negative:", o->cap);
+    if (o->windowed && (o->left < 0 || o->right < 0))
+        return fail(ps, "the window is negative:", (double)(o->left < 0 ? o->left : o->right));
+    if (o->prefix < 0)
+        return fail(ps, "the prefix is negative:", (double)o->prefix);
+    if (o->positions < 0)
+        return fail(ps, "the number of positions is negative:", (double)o->positions);
+    if (!(o->attention_dropout >= 0 && o->attention_dropout < 1))
+        return fail(ps, "attention_dropout is not in [0, 1):", o->attention_dropout);
+    if (!(o->dropout >= 0 && o->dropout < 1))
+        return fail(ps, "dropout is not in [0, 1):", o->dropout);
+    if (o->buckets < 0 || o->buckets == 1 || (o->buckets && both_ways && o->buckets % 4 != 0))
+        return fail(ps, "cannot share out the buckets:", o->buckets);
+    if (o->buckets && o->max_distance != 0 &&
+        o->max_distance <= (both_ways ? o->buckets / 4 : o->buckets / 2))
+        return fail(ps, "max_distance is within the exact buckets:", (double)o->max_distance);
+    return true;
+}
+
+static bool check_rope(heed_params *ps, int64_t width, const heed_rope_options *r)
+{
+    int64_t turned = r->width ? r->width : width;
+    if (turned < 0 || turned > width || turned % 2 != 0)
+        return fail(ps, "rotary positions need pairs within a head's key width, not",
+                    (double)turned);
+    if (r->base < 0 || r->linear < 0 || r->ntk < 0 || r->offset < 0)
+        return fail(ps, "a rotary setting is negative:",
+                    r->base < 0     ? r->base
+                    : r->linear < 0 ? r->linear
+                    : r->ntk < 0    ? r->ntk
+                                    : (double)r->offset);
+    return true;
+}
+
+static void init_projections(heed_multihead_attention *m, heed_params *ps, int64_t width)
+{
+    const heed_multihead_options *o = &m->options;
+    heed_linear_options linear = { o->bias, o->init, o->layers, o->random };
+    int64_t q = o->heads * o->key_width, k = o->key_heads * o->key_width,
+            v = o->key_heads * o->value_width;
+    if (o->packed && !o->cross) {
+        heed_linear_init(&m->q, ps, "qkv", width, q + k + v, linear);
+    } else {
+        heed_linear_init(&m->q, ps, "q", width, q, linear);
+        if (o->packed) {
+            heed_linear_init(&m->k, ps, "kv", o->source_width, k + v, linear);
+        } else {
+            heed_linear_init(&m->k, ps, "k", o->source_width, k, linear);
+            heed_linear_init(&m->v, ps, "v", o->source_width, v, linear);
+        }
+    }
+    linear.init = o->output_init;
+    heed_linear_init(&m->output, ps, "output", o->heads * o->value_width, width, linear);
+}
+
+void heed_multihead_init(heed_multihead_attention *m, heed_params *ps, const char *name,
+                         int64_t width, heed_multihead_options options)
+{
+    *m = (heed_multihead_attention){ .options = options };
+    heed_multihead_options *o = &m->options;
+    if (!check_shape(ps, width, o) || !check_numbers(ps, o))
+        return;
+    o->key_heads = o->key_heads ? o->key_heads : o->heads;
+    o->key_width = o->key_width ? o->key_width : width / o->heads;
+    o->value_width = o->value_width ? o->value_width : width / o->heads;
+    o->source_width = o->source_width ? o->source_width : width;
+    o->max_distance = o->max_distance ? o->max_distance : 128;
+    if (o->rotary && !check_rope(ps, o->key_width, &o->rope))
+        return;
+    heed_params_scope(ps, name);
+    init_projections(m, ps, width);
+    heed_shape heads = HEED_SHAPE(o->heads);
+    if (o->gate == HEED_GATE_HEAD)
+        m->head_gate = heed_parameter_new(ps, "gate", heads, 0);
+    if (o->gate == HEED_GATE_INPUT)
+        heed_linear_init(&m->input_gate, ps, "gate", width, o->heads,
+                         (heed_linear_options){ true, o->init, o->layers, o->random });
+    if (o->normalize) {
+        heed_norm_options norm = { .kind = HEED_RMSNORM };
+        heed_norm_init(&m->q_norm, ps, "q_norm", o->key_width, norm);
+        heed_norm_init(&m->k_norm, ps, "k_norm", o->key_width, norm);
+    }
+    if (o->buckets) {
+        m->relative =
+            heed_parameter_new(ps, "relative", HEED_SHAPE(o->buckets, o->heads), HEED_DECAY);
+        heed_init_normal(m->relative, 0.02, o->random);
+    }
+    if (o->sinks)
+        m->sinks = heed_parameter_new(ps, "sinks", heads, 0);
+    heed_params_scope_end(ps);
+}
+
+/* ---- forward ---- */
+
+typedef struct meeting {
+    heed_tensor *q, *k, *v; /* [B, H, T, D], [B, Hk, S, D], [B, Hk, S, Dv] */
+} meeting;
+
+/* Columns [from, from + heads width) of [B, T, C] as [B, heads, T, width]. */
+static heed_tensor *heads_of(heed_tape *t, heed_tensor *x, int64_t from, int heads,
+                             int64_t width)
+{
+    return heed_split_heads(t, heed_slice(t, x, 2, from, from + heads * width, 1), heads);
+}
+
+static void project_source(heed_tape *t, const heed_multihead_attention *m, heed_tensor *source,
+                           meeting *a)
+{
+    const heed_multihead_options *o = &m->options;
+    if (o->packed) {
+        heed_tensor *kv = heed_linear_forward(t, &m->k, source);
+        a->k = heads_of(t, kv, 0, o->key_heads, o->key_width);
+        a->v = heads_of(t, kv, o->key_heads * o->key_width, o->key_heads, o->value_width);
+    } else {
+        a->k = heed_split_heads(t, heed_linear_forward(t, &m->k, source), o->key_heads);
+        a->v = heed_split_heads(t, heed_linear_forward(t, &m->v, source), o->key_heads);
+    }
+    if (o->normalize)
+        a->k = heed_norm_forward(t, &m->k_norm, a->k);
+}
+
+static void project(heed_tape *t, const heed_multihead_attention *m, heed_tensor *x,
+                    heed_tensor *source, meeting *a)
+{
+    const heed_multihead_options *o = &m->options;
+    heed_tensor *q = heed_linear_forward(t, &m->q, x);
+    a->q = heads_of(t, q, 0, o->heads, o->key_width);
+    if (o->packed && !o->cross) {
+        int64_t from = o->heads * o->key_width;
+        a->k = heads_of(t, q, from, o->key_heads, o->key_width);
+        a->v = heads_of(t, q, from + o->key_heads * o->key_width, o->key_heads, o->value_width);
+        if (o->normalize)
+            a->k = heed_norm_forward(t, &m->k_norm, a->k);
+    } else if (source) {
+        project_source(t, m, source, a);
+    }
+    if (o->normalize)
+        a->q = heed_norm_forward(t, &m->q_norm, a->q);
+}
+
+/* Keys and values go into the cache and come back as all that it holds. */
+static void remember(heed_tape *t, const heed_multihead_attention *m, heed_cache *cache,
+                     meeting *a)
+{
+    if (m->options.cross && !a->k) {
+        a->k = heed_state_value(t, cache->k);
+        a->v = heed_state_value(t, cache->v);
+    } else {
+        a->k = heed_state_append(t, cache->k, a->k, 2, cache->capacity);
+        a->v = heed_state_append(t, cache->v, a->v, 2, cache->capacity);
+    }
+}
+
+/* T5's bias [H, T, S]: the rows of a table that the distances name. */
+static heed_tensor *relative_bias(heed_tape *t, const heed_multihead_attention *m,
+                                  const meeting *a, int64_t offset)
+{
+    const heed_multihead_options *o = &m->options;
+    heed_tensor *ids =
+        heed_relative_buckets(t, a->q->shape[2], a->k->shape[2], offset, o->buckets,
+                              o->max_distance, o->causality == HEED_NOT_CAUSAL);
+    heed_tensor *rows = heed_embedding(t, heed_use(t, m->relative), ids);
+    return heed_permute(t, rows, (const int[]){ 2, 0, 1 });
+}
+
+static heed_tensor *gated(heed_tape *t, const heed_multihead_attention *m, heed_tensor *x,
+                          heed_tensor *read)
+{
+    heed_tensor *gate = NULL;
+    if (m->head_gate) {
+        gate = heed_reshape(t, heed_use(t, m->head_gate), HEED_SHAPE(-1, 1, 1));
+    } else {
+        gate = heed_swap(t, heed_linear_forward(t, &m->input_gate, x), 1, 2); /* [B, H, T] */
+        gate = gate
+                   ? heed_reshape(t, gate,
+                                  HEED_SHAPE(gate->shape[0], gate->shape[1], gate->shape[2], 1))
+                   : NULL;
+    }
+    return heed_mul(t, read, heed_sigmoid(t, gate));
+}
+
+static bool check_forward(heed_tape *t, const heed_multihead_attention *m, const heed_tensor *x,
+                          const heed_tensor *source, const heed_cache *cache)
+{
+    const heed_multihead_options *o = &m->options;
+    const char *wrong = NULL;
+    if (heed_error(t))
+        return false;
+    if (!x)
+        wrong = "x is NULL";
+    else if (x->ndim != 3)
+        wrong = "x needs shape [B, T, C]";
+    else if (!o->cross && source)
+        wrong = "self-attention takes no source";
+    else if (o->cross && !source && !(cache && heed_cache_length(cache) > 0))
+        wrong = "cross-attention needs a source";
+    else if (o->cross && source && source->ndim != 3)
+        wrong = "the source needs shape [B, S, C]";
+    else if (cache && !o->cross && o->causality == HEED_NOT_CAUSAL)
+        wrong = "a cache needs causal self-attention";
+    else if (cache && o->positions && cache->capacity > o->positions)
+        wrong = "the cache is longer than the positions there are";
+    if (wrong)
+        heed_fail(t, "multihead: %s", wrong);
+    return !wrong;
+}
+
+heed_tensor *heed_multihead_forward(heed_tape *t, const heed_multihead_attention *m,
+                                    heed_tensor *x, heed_tensor *source, heed_tensor *mask,
+                                    heed_cache *cache)
+{
+    const heed_multihead_options *o = &m->options;
+    if (!check_forward(t, m, x, source, cache))
+        return NULL;
+    int64_t held = cache && !o->cross ? heed_cache_length(cache) : 0;
+    bool known = o->cross && cache && heed_cache_length(cache) > 0;
+    meeting a = { NULL, NULL, NULL };
+    project(t, m, x, known ? NULL : o->cross ? source : x, &a);
+    if (o->rotary) {
+        heed_rope_options rope = o->rope;
+        rope.offset += held;
+        a.q = heed_rope(t, a.q, &rope);
+        a.k = heed_rope(t, a.k, &rope);
+    }
+    if (cache)
+        remember(t, m, cache, &a);
+    if (!a.q || !a.k || !a.v)
+        return NULL;
+    heed_attention_options options = { .scale = o->scale,
+                                       .causality = o->causality,
+                                       .dropout = o->attention_dropout,
+                                       .composed = o->composed,
+                                       .cap = o->cap,
+                                       .windowed = o->windowed,
+                                       .left = o->left,
+                                       .right = o->right,
+                                       .prefix = o->prefix };
+    if (cache && !o->cross)
+        options.causality = HEED_CAUSAL_BOTTOM_RIGHT;
+    if (o->alibi)
+        options.slopes = heed_alibi_slopes(t, o->heads);
+    if (m->relative)
+        options.bias = relative_bias(t, m, &a, held);
+    if (m->sinks)
+        options.sinks = heed_use(t, m->sinks);
+    heed_tensor *read = heed_attention(t, a.q, a.k, a.v, mask, &options);
+    if (o->gate != HEED_GATE_NONE)
+        read = gated(t, m, x, read);
+    heed_tensor *y = heed_linear_forward(t, &m->output, heed_join_heads(t, read));
+    return o->dropout != 0 ? heed_dropout(t, y, o->dropout) : y;
+}
