@@ -25,7 +25,7 @@ heed_tensor *number_of(heed_tape *t, heed_tensor *y)
 /* Norms within a model bend sharply where the variance of what they are given happens to be
  * small. Parameters of the size of 1, not the small ones that training starts from, more than a
  * few channels, and shorter steps keep the error of the differences away. */
-static heed_check_options finer(const heed_check_options *o)
+heed_check_options finer(const heed_check_options *o)
 {
     heed_check_options options = *o;
     options.step = options.step > 0 ? options.step : 2e-4;
@@ -293,6 +293,27 @@ static const module modules[] = {
       RECURRENT_GRU_BEFORE },
     { "gru-reset-before-bidirectional", "two layers, both directions, lengths, dropout",
       check_recurrent, RECURRENT_GRU_BEFORE | RECURRENT_BOTH },
+    { "multihead", "separate projections with biases", check_multihead, 0 },
+    { "multihead-packed", "one projection, causal", check_multihead, 1 },
+    { "multihead-cross", "a source of another width, d_k not d_v, padded", check_multihead, 2 },
+    { "multihead-cross-packed", "k and v by one projection, one key head", check_multihead, 3 },
+    { "multihead-shared", "multi-query, causal", check_multihead, 4 },
+    { "multihead-gated", "a gate and a sink a head", check_multihead, 5 },
+    { "multihead-input-gated", "gates from the input, causal", check_multihead, 6 },
+    { "multihead-normalized", "normalised and rotated q and k", check_multihead, 7 },
+    { "multihead-rotary-halves", "rotary in halves, stretched, offset", check_multihead, 8 },
+    { "multihead-rotary-part", "half of each head rotated, base raised", check_multihead, 9 },
+    { "multihead-alibi", "slopes, causal", check_multihead, 10 },
+    { "multihead-relative", "learned relative bias both ways", check_multihead, 11 },
+    { "multihead-relative-causal", "learned relative bias and sinks", check_multihead, 12 },
+    { "multihead-capped", "scores capped", check_multihead, 13 },
+    { "multihead-window", "causal window and a prefix", check_multihead, 14 },
+    { "multihead-composed", "nearly all at once, of plain ops", check_multihead, 15 },
+    { "multihead-dropout", "on weights and output", check_multihead, 16 },
+    { "linear-attention-elu", "elu + 1", check_linear_attention, 0 },
+    { "linear-attention-elu-causal", "elu + 1, over two pieces", check_linear_attention, 1 },
+    { "linear-attention-relu", "relu", check_linear_attention, 2 },
+    { "linear-attention-relu-causal", "relu, over two pieces", check_linear_attention, 3 },
     { "block-pre-norm", "x + F(norm(x)), causal", check_block, HEED_PRE_NORM },
     { "block-post-norm", "norm(x + F(x)), causal", check_block, HEED_POST_NORM },
     { "seq2seq-start", "LSTM, the last state alone, source reversed", check_seq2seq,

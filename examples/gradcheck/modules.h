@@ -3,6 +3,7 @@
 #define GRADCHECK_MODULES_H
 
 #include <heed/heed.h>
+#include <heed/params.h>
 
 typedef struct module {
     const char *name;
@@ -20,10 +21,16 @@ const module *module_at(int i);
 /* sum_i w_i y_i with fixed, different weights, and half its square so that no second derivative
  * is 0 for being linear. */
 heed_tensor *number_of(heed_tape *t, heed_tensor *y);
+/* Shorter steps, and more scalars checked one by one. */
+heed_check_options finer(const heed_check_options *o);
 /* Moves every parameter by a draw from [-1, 1). */
 void spread(heed_params *ps);
 /* Frees the set and gives the report back. */
 heed_report ended(heed_params *ps, heed_report report);
+
+/* Multi-head attention, the variant-th of its list; linear attention. */
+heed_report check_multihead(const module *m, const heed_check_options *o);
+heed_report check_linear_attention(const module *m, const heed_check_options *o);
 
 /* Alignment attention; variant: a score and a normaliser, and one of these. */
 #define ALIGN(score, normaliser) (HEED_ALIGN_##score + 8 * HEED_ALIGN_##normaliser)
