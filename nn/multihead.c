@@ -292,6 +292,10 @@ heed_tensor *heed_multihead_forward(heed_tape *t, const heed_multihead_attention
         options.slopes = heed_alibi_slopes(t, o->heads);
     if (m->relative)
         options.bias = relative_bias(t, m, &a, held);
+    if (mask && (mask->dtype == HEED_F32 || mask->dtype == HEED_F64)) {
+        options.bias = options.bias ? heed_add(t, options.bias, mask) : mask;
+        mask = NULL;
+    }
     if (m->sinks)
         options.sinks = heed_use(t, m->sinks);
     heed_tensor *read = heed_attention(t, a.q, a.k, a.v, mask, &options);

@@ -243,10 +243,11 @@ typedef struct heed_multihead_attention {
 HEED_API void heed_multihead_init(heed_multihead_attention *m, heed_params *ps,
                                   const char *name, int64_t width,
                                   heed_multihead_options options);
-/* x [B, T, C] -> [B, T, C]. source [B, S, source_width] of cross-attention, else NULL. mask as in
- * heed_self_attention. cache: NULL, or for self-attention x is the T positions after those it
- * holds; for cross-attention the source's keys and values are computed once and kept, and later
- * calls may leave the source NULL (evaluation only). */
+/* x [B, T, C] -> [B, T, C]. source [B, S, source_width] of cross-attention, else NULL. mask: NULL,
+ * bool as in heed_self_attention, or of x's dtype, added to the scores; broadcastable to
+ * [B, H, T, S]. cache: NULL, or for self-attention x is the T positions after those it holds; for
+ * cross-attention the source's keys and values are computed once and kept, and later calls may
+ * leave the source NULL (evaluation only). */
 HEED_API heed_tensor *heed_multihead_forward(heed_tape *t, const heed_multihead_attention *m,
                                              heed_tensor *x, heed_tensor *source,
                                              heed_tensor *mask, heed_cache *cache);
