@@ -476,8 +476,8 @@ typedef enum heed_causality {
     HEED_CAUSAL_TOP_LEFT,
     HEED_CAUSAL_BOTTOM_RIGHT
 } heed_causality;
-/* Makes scores [B, H, T, S] of scores, in ops, so that derivatives of every order follow. What it
- * gives for keys that a query may not see does not matter. */
+/* Makes scores [B, H, T, S] of scores, in ops, so that derivatives of every order follow. What
+ * it gives for keys that a query may not see does not matter. */
 typedef heed_tensor *heed_attention_score(heed_tape *t, heed_tensor *scores, void *user);
 /* Zeros mean none of each. In order: s = scale q k^T; s = cap tanh(s / cap); s = score(s);
  * s + bias - slope |p - j|; then what is hidden is left out. p = i, or i + S - T with
@@ -550,7 +550,8 @@ typedef struct heed_rope_options {
     double ntk;     /* multiplies the base by ntk^(D/(D-2)) (bloc97 2023); 0: 1 */
     int64_t offset; /* position of the first row */
 } heed_rope_options;
-/* x [..., T, D]: pair i of the row at position p is turned by p base^(-2i/D) (Su et al. 2021). */
+/* x [..., T, D]: pair i of the row at position p is turned by p base^(-2i/D) (Su et al. 2021).
+ */
 HEED_API heed_tensor *heed_rope(heed_tape *t, heed_tensor *x, const heed_rope_options *options);
 #ifdef __cplusplus
 }

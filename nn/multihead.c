@@ -7,20 +7,21 @@
 
 static bool fail(heed_params *ps, const char *what, double value)
 {
-    heed_params_fail(ps, "multihead: %s %g", what, value);
+    heed_params_fail(ps, "multihead_attention: %s %g", what, value);
     return false;
 }
 
-static bool check_shape(heed_params *ps, int64_t width, const heed_multihead_options *o)
+static bool check_shape(heed_params *ps, int64_t width,
+                        const heed_multihead_attention_options *o)
 {
     if (o->heads < 1 || (width % o->heads != 0 && (o->key_width == 0 || o->value_width == 0))) {
-        heed_params_fail(ps, "multihead: width %lld is not divisible by heads %d",
+        heed_params_fail(ps, "multihead_attention: width %lld is not divisible by heads %d",
                          (long long)width, o->heads);
         return false;
     }
     if (o->key_heads < 0 || (o->key_heads > 0 && o->heads % o->key_heads != 0)) {
-        heed_params_fail(ps, "multihead: heads %d are not divisible by key heads %d", o->heads,
-                         o->key_heads);
+        heed_params_fail(ps, "multihead_attention: heads %d are not divisible by key heads %d",
+                         o->heads, o->key_heads);
         return false;
     }
     if (o->key_width < 0 || o->value_width < 0 || o->source_width < 0)
@@ -32,14 +33,15 @@ static bool check_shape(heed_params *ps, int64_t width, const heed_multihead_opt
         return fail(
             ps, "only cross-attention has a source of another width:", (double)o->source_width);
     if (o->cross && (o->rotary || o->alibi || o->buckets)) {
-        heed_params_fail(ps, "multihead: rotary, ALiBi and relative positions are common to "
-                             "queries and keys, which cross-attention's are not");
+        heed_params_fail(
+            ps, "multihead_attention: rotary, ALiBi and relative positions are common to "
+                "queries and keys, which cross-attention's are not");
         return false;
     }
     return true;
 }
 
-static bool check_numbers(heed_params *ps, const heed_multihead_options *o)
+static bool check_numbers(heed_params *ps, const heed_multihead_attention_options *o)
 {
     bool both_ways = o->causality == HEED_NOT_CAUSAL;
     if (o->causality < HEED_NOT_CAUSAL || o->causality > HEED_CAUSAL_BOTTOM_RIGHT)
@@ -85,7 +87,7 @@ static bool check_rope(heed_params *ps, int64_t width, const heed_rope_options *
 
 static void init_projections(heed_multihead_attention *m, heed_params *ps, int64_t width)
 {
-    const heed_multihead_options *o = &m->options;
+    const heed_multihead_attention_options *o = &m->options;
     heed_linear_options linear = { o->bias, o->init, o->layers, o->random };
     int64_t q = o->heads * o->key_width, k = o->key_heads * o->key_width,
             v = o->key_heads * o->value_width;
@@ -104,11 +106,12 @@ static void init_projections(heed_multihead_attention *m, heed_params *ps, int64
     heed_linear_init(&m->output, ps, "output", o->heads * o->value_width, width, linear);
 }
 
-void heed_multihead_init(heed_multihead_attention *m, heed_params *ps, const char *name,
-                         int64_t width, heed_multihead_options options)
+void heed_multihead_attention_init(heed_multihead_attention *m, heed_params *ps,
+                                   const char *name, int64_t width,
+                                   heed_multihead_attention_options options)
 {
     *m = (heed_multihead_attention){ .options = options };
-    heed_multihead_options *o = &m->options;
+    heed_multihead_attention_options *o = &m->options;
     if (!check_shape(ps, width, o) || !check_numbers(ps, o))
         return;
     o->key_heads = o->key_heads ? o->key_heads : o->heads;
@@ -157,7 +160,7 @@ static heed_tensor *heads_of(heed_tape *t, heed_tensor *x, int64_t from, int hea
 static void project_source(heed_tape *t, const heed_multihead_attention *m, heed_tensor *source,
                            meeting *a)
 {
-    const heed_multihead_options *o = &m->options;
+    const heed_multihead_attention_options *o = &m->options;
     if (o->packed) {
         heed_tensor *kv = heed_linear_forward(t, &m->k, source);
         a->k = heads_of(t, kv, 0, o->key_heads, o->key_width);
@@ -173,7 +176,7 @@ static void project_source(heed_tape *t, const heed_multihead_attention *m, heed
 static void project(heed_tape *t, const heed_multihead_attention *m, heed_tensor *x,
                     heed_tensor *source, meeting *a)
 {
-    const heed_multihead_options *o = &m->options;
+    const heed_multihead_attention_options *o = &m->options;
     heed_tensor *q = heed_linear_forward(t, &m->q, x);
     a->q = heads_of(t, q, 0, o->heads, o->key_width);
     if (o->packed && !o->cross) {
@@ -206,7 +209,7 @@ static void remember(heed_tape *t, const heed_multihead_attention *m, heed_cache
 static heed_tensor *relative_bias(heed_tape *t, const heed_multihead_attention *m,
                                   const meeting *a, int64_t offset)
 {
-    const heed_multihead_options *o = &m->options;
+    const heed_multihead_attention_options *o = &m->options;
     heed_tensor *ids =
         heed_relative_buckets(t, a->q->shape[2], a->k->shape[2], offset, o->buckets,
                               o->max_distance, o->causality == HEED_NOT_CAUSAL);
@@ -233,7 +236,7 @@ static heed_tensor *gated(heed_tape *t, const heed_multihead_attention *m, heed_
 static bool check_forward(heed_tape *t, const heed_multihead_attention *m, const heed_tensor *x,
                           const heed_tensor *source, const heed_cache *cache)
 {
-    const heed_multihead_options *o = &m->options;
+    const heed_multihead_attention_options *o = &m->options;
     const char *wrong = NULL;
     if (heed_error(t))
         return false;
@@ -252,15 +255,15 @@ static bool check_forward(heed_tape *t, const heed_multihead_attention *m, const
     else if (cache && o->positions && cache->capacity > o->positions)
         wrong = "the cache is longer than the positions there are";
     if (wrong)
-        heed_fail(t, "multihead: %s", wrong);
+        heed_fail(t, "multihead_attention: %s", wrong);
     return !wrong;
 }
 
-heed_tensor *heed_multihead_forward(heed_tape *t, const heed_multihead_attention *m,
-                                    heed_tensor *x, heed_tensor *source, heed_tensor *mask,
-                                    heed_cache *cache)
+heed_tensor *heed_multihead_attention_forward(heed_tape *t, const heed_multihead_attention *m,
+                                              heed_tensor *x, heed_tensor *source,
+                                              heed_tensor *mask, heed_cache *cache)
 {
-    const heed_multihead_options *o = &m->options;
+    const heed_multihead_attention_options *o = &m->options;
     if (!check_forward(t, m, x, source, cache))
         return NULL;
     int64_t held = cache && !o->cross ? heed_cache_length(cache) : 0;

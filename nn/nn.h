@@ -100,14 +100,14 @@ HEED_API heed_tensor *heed_norm_forward(heed_tape *t, const heed_norm_module *m,
 HEED_API heed_tensor *heed_sinusoidal_positions(heed_tape *t, int64_t start, int64_t count,
                                                 int64_t width);
 
-/* ALiBi (Press et al. 2022): 2^(-8 h/H), h = 1 .. H; for an H that is not a power of two those of
- * the power below, then every other one of twice that power: [H] in the tape's dtype, without
- * gradient. */
+/* ALiBi (Press et al. 2022): 2^(-8 h/H), h = 1 .. H; for an H that is not a power of two those
+ * of the power below, then every other one of twice that power: [H] in the tape's dtype,
+ * without gradient. */
 HEED_API heed_tensor *heed_alibi_slopes(heed_tape *t, int heads);
 /* T5's buckets (Raffel et al. 2020): i32 [T, S] from the distance of query i, at position
  * offset + i, and key j. Half of the buckets are exact distances, the rest grow by a constant
- * factor up to max_distance, beyond which all share the last. Both ways: half of all buckets are
- * for keys after the query; else such keys are in bucket 0. */
+ * factor up to max_distance, beyond which all share the last. Both ways: half of all buckets
+ * are for keys after the query; else such keys are in bucket 0. */
 HEED_API heed_tensor *heed_relative_buckets(heed_tape *t, int64_t queries, int64_t keys,
                                             int64_t offset, int buckets, int64_t max_distance,
                                             bool both_ways);
@@ -196,7 +196,7 @@ typedef enum heed_gate {
     HEED_GATE_INPUT /* o_h sigmoid(g_h(x)), linear in x (Qiu et al. 2025) */
 } heed_gate;
 /* Zeros mean none, or what is most usual. */
-typedef struct heed_multihead_options {
+typedef struct heed_multihead_attention_options {
     int heads;
     /* Of keys and values; divides heads. 0: as many; 1: multi-query (Shazeer 2019); between:
      * grouped (Ainslie et al. 2023). */
@@ -204,8 +204,8 @@ typedef struct heed_multihead_options {
     int64_t key_width, value_width; /* of one head; 0: width/heads */
     bool cross;                     /* keys and values come from a source, not from x */
     int64_t source_width;           /* 0: width */
-    /* q, k, v from one matrix "qkv", rows of q, then k, then v; for cross-attention k and v from
-     * "kv". */
+    /* q, k, v from one matrix "qkv", rows of q, then k, then v; for cross-attention k and v
+     * from "kv". */
     bool packed;
     bool bias;
     heed_gate gate;
@@ -227,10 +227,10 @@ typedef struct heed_multihead_options {
     heed_init init, output_init;
     int layers;
     heed_random *random;
-} heed_multihead_options;
+} heed_multihead_attention_options;
 typedef struct heed_multihead_attention {
-    heed_multihead_options options; /* with zeros filled in */
-    heed_linear_module q, k, v;     /* or qkv in q; or kv in k */
+    heed_multihead_attention_options options; /* with zeros filled in */
+    heed_linear_module q, k, v;               /* or qkv in q; or kv in k */
     heed_linear_module output;
     heed_linear_module input_gate; /* [H, C] */
     heed_parameter *head_gate;     /* [H] */
@@ -240,17 +240,18 @@ typedef struct heed_multihead_attention {
 } heed_multihead_attention;
 /* Refuses what is unsound in one sentence (heed_params_error): "heads 6 are not divisible by
  * key heads 4". */
-HEED_API void heed_multihead_init(heed_multihead_attention *m, heed_params *ps,
-                                  const char *name, int64_t width,
-                                  heed_multihead_options options);
-/* x [B, T, C] -> [B, T, C]. source [B, S, source_width] of cross-attention, else NULL. mask: NULL,
- * bool as in heed_self_attention, or of x's dtype, added to the scores; broadcastable to
- * [B, H, T, S]. cache: NULL, or for self-attention x is the T positions after those it holds; for
- * cross-attention the source's keys and values are computed once and kept, and later calls may
- * leave the source NULL (evaluation only). */
-HEED_API heed_tensor *heed_multihead_forward(heed_tape *t, const heed_multihead_attention *m,
-                                             heed_tensor *x, heed_tensor *source,
-                                             heed_tensor *mask, heed_cache *cache);
+HEED_API void heed_multihead_attention_init(heed_multihead_attention *m, heed_params *ps,
+                                            const char *name, int64_t width,
+                                            heed_multihead_attention_options options);
+/* x [B, T, C] -> [B, T, C]. source [B, S, source_width] of cross-attention, else NULL. mask:
+ * NULL, bool as in heed_self_attention, or of x's dtype, added to the scores; broadcastable to
+ * [B, H, T, S]. cache: NULL, or for self-attention x is the T positions after those it holds;
+ * for cross-attention the source's keys and values are computed once and kept, and later calls
+ * may leave the source NULL (evaluation only). */
+HEED_API heed_tensor *heed_multihead_attention_forward(heed_tape *t,
+                                                       const heed_multihead_attention *m,
+                                                       heed_tensor *x, heed_tensor *source,
+                                                       heed_tensor *mask, heed_cache *cache);
 
 /* ---- residual block: attention, then feed-forward ---- */
 

@@ -161,6 +161,28 @@ START_TEST(weights_of_the_same_call)
 }
 END_TEST
 
+/* From one packed projection, with and without what that record does not take. */
+START_TEST(packed_is_apart)
+{
+    heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
+    heed_tensor *qkv = numbers(t, HEED_SHAPE(2, 50, 24), 1), *part[3];
+    ck_assert(heed_chunk(t, qkv, 3, -1, part));
+    for (int i = 0; i < 3; i++)
+        part[i] = heed_split_heads(t, part[i], 2);
+    heed_attention_options o = {
+        .causality = HEED_CAUSAL_TOP_LEFT, .cap = 1, .windowed = true, .left = 9, .prefix = 2
+    };
+    for (int i = 0; i < 2; i++) {
+        o.slopes = i ? heed_alibi_slopes(t, 2) : NULL;
+        o.sinks = i ? numbers(t, HEED_SHAPE(2), 2) : NULL;
+        heed_tensor *apart = heed_attention(t, part[0], part[1], part[2], NULL, &o);
+        same("packed", heed_attention_packed(t, qkv, 2, NULL, &o), heed_join_heads(t, apart),
+             0);
+    }
+    heed_tape_free(t);
+}
+END_TEST
+
 /* A window from everywhere to everywhere is none, bit for bit, up to the largest numbers. */
 START_TEST(unlimited_window)
 {
@@ -422,6 +444,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, fused_is_composed, 0, sizeof variants / sizeof *variants);
     tcase_add_test(tests, weights_of_the_same_call);
+    tcase_add_test(tests, packed_is_apart);
     tcase_add_test(tests, unlimited_window);
     tcase_add_test(tests, memory_is_linear);
     tcase_add_test(tests, score_function);

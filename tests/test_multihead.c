@@ -58,12 +58,13 @@ START_TEST(torch)
     heed_archive *archive = open_reference();
     heed_params *ps = heed_params_new(HEED_F64, NULL);
     heed_multihead_attention m;
-    heed_multihead_init(&m, ps, "m", C,
-                        (heed_multihead_options){ .heads = H,
-                                                  .bias = true,
-                                                  .packed = !cross,
-                                                  .cross = cross,
-                                                  .source_width = cross ? 5 : 0 });
+    heed_multihead_attention_init(
+        &m, ps, "m", C,
+        (heed_multihead_attention_options){ .heads = H,
+                                            .bias = true,
+                                            .packed = !cross,
+                                            .cross = cross,
+                                            .source_width = cross ? 5 : 0 });
     for (int i = 0; i < heed_params_count(ps); i++) {
         const heed_parameter *p = heed_params_at(ps, i);
         char full[64];
@@ -78,7 +79,7 @@ START_TEST(torch)
     heed_tensor *none = heed_full(t, HEED_SCALAR, 0);
     heed_tensor *lost = heed_where(t, real, none, heed_full(t, HEED_SCALAR, -INFINITY));
     heed_tensor *mask = heed_add(t, stored(t, archive, name, "bias"), lost);
-    heed_tensor *y = heed_multihead_forward(t, &m, x, source, mask, NULL);
+    heed_tensor *y = heed_multihead_attention_forward(t, &m, x, source, mask, NULL);
     heed_tensor *weighed = heed_mul(t, heed_keep(t, y), stored(t, archive, name, "gy"));
     ck_assert_msg(heed_backward(t, heed_sum(t, weighed)), "%s", heed_error(t));
     same("y", y, entry_of(archive, name, "y")->data, 1e-12);
@@ -105,7 +106,7 @@ END_TEST
 /* ---- caches ---- */
 
 #define CAUSAL .heads = H, .causality = HEED_CAUSAL_TOP_LEFT
-static const heed_multihead_options causal_variants[] = {
+static const heed_multihead_attention_options causal_variants[] = {
     { CAUSAL },
     { CAUSAL, .packed = true, .key_heads = 1, .bias = true },
     { CAUSAL, .rotary = true, .normalize = true },
@@ -118,12 +119,12 @@ static const heed_multihead_options causal_variants[] = {
 };
 enum { CAUSAL_VARIANTS = sizeof causal_variants / sizeof *causal_variants };
 
-static heed_params *make(heed_multihead_attention *m, heed_multihead_options options)
+static heed_params *make(heed_multihead_attention *m, heed_multihead_attention_options options)
 {
     heed_params *ps = heed_params_new(HEED_F64, NULL);
     heed_random r = { .seed = 5 };
     options.random = &r;
-    heed_multihead_init(m, ps, "attention", C, options);
+    heed_multihead_attention_init(m, ps, "attention", C, options);
     ck_assert_msg(heed_params_error(ps) == NULL, "%s", heed_params_error(ps));
     for (int i = 0; i < heed_params_count(ps); i++) {
         const heed_parameter *p = heed_params_at(ps, i);
@@ -152,11 +153,11 @@ START_TEST(cached_is_whole)
     heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
     heed_set_recording(t, false);
     heed_tensor *x = drawn(t, HEED_SHAPE(B, T, C), 1);
-    heed_tensor *whole = heed_multihead_forward(t, &m, x, NULL, NULL, NULL);
+    heed_tensor *whole = heed_multihead_attention_forward(t, &m, x, NULL, NULL, NULL);
     ck_assert_msg(whole != NULL, "%s", heed_error(t));
     for (int64_t from = 0, to = 3; from < T; from = to, to++) {
         heed_tensor *part = heed_slice(t, x, 1, from, to, 1);
-        heed_tensor *y = heed_multihead_forward(t, &m, part, NULL, NULL, &cache);
+        heed_tensor *y = heed_multihead_attention_forward(t, &m, part, NULL, NULL, &cache);
         ck_assert_msg(y != NULL, "%s", heed_error(t));
         heed_tensor *expected = heed_contiguous(t, heed_slice(t, whole, 1, from, to, 1));
         same("cached", y, expected->data, 1e-12);
@@ -172,7 +173,7 @@ START_TEST(a_source_is_read_once)
 {
     heed_multihead_attention m;
     heed_params *ps =
-        make(&m, (heed_multihead_options){
+        make(&m, (heed_multihead_attention_options){
                      .heads = H, .cross = true, .packed = true, .source_width = 3 });
     heed_cache cache;
     ck_assert(heed_cache_init(&cache, 4, NULL));
@@ -180,18 +181,18 @@ START_TEST(a_source_is_read_once)
     heed_set_recording(t, false);
     heed_tensor *x = drawn(t, HEED_SHAPE(B, T, C), 1),
                 *source = drawn(t, HEED_SHAPE(B, 4, 3), 2);
-    heed_tensor *whole = heed_multihead_forward(t, &m, x, source, NULL, NULL);
+    heed_tensor *whole = heed_multihead_attention_forward(t, &m, x, source, NULL, NULL);
     for (int64_t i = 0; i < T; i++) {
         heed_tensor *row = heed_slice(t, x, 1, i, i + 1, 1);
         heed_tensor *y =
-            heed_multihead_forward(t, &m, row, i == 0 ? source : NULL, NULL, &cache);
+            heed_multihead_attention_forward(t, &m, row, i == 0 ? source : NULL, NULL, &cache);
         ck_assert_msg(y != NULL, "%s", heed_error(t));
         heed_tensor *expected = heed_contiguous(t, heed_slice(t, whole, 1, i, i + 1, 1));
         same("cross", y, expected->data, 1e-12);
     }
     ck_assert_int_eq(heed_cache_length(&cache), 4);
     heed_cache_clear(&cache);
-    ck_assert_ptr_null(heed_multihead_forward(t, &m, x, NULL, NULL, &cache));
+    ck_assert_ptr_null(heed_multihead_attention_forward(t, &m, x, NULL, NULL, &cache));
     ck_assert_ptr_nonnull(strstr(heed_error(t), "cross-attention needs a source"));
     heed_cache_free(&cache);
     heed_tape_free(t);
@@ -212,13 +213,13 @@ static heed_tensor *attend(heed_tape *t, heed_tensor *const x[], void *user)
 {
     const question *q = user;
     heed_tensor *mask = q->padded ? heed_padding_mask(t, B, T, lengths) : NULL;
-    return heed_multihead_forward(t, &q->m, x[0], NULL, mask, NULL);
+    return heed_multihead_attention_forward(t, &q->m, x[0], NULL, mask, NULL);
 }
 
 static bool may_see(const int64_t *output, const int64_t *input, void *user)
 {
     const question *q = user;
-    const heed_multihead_options *o = &q->m.options;
+    const heed_multihead_attention_options *o = &q->m.options;
     int64_t i = output[1], j = input[1];
     bool near = (!o->windowed || (i - o->left <= j && j <= i + o->right)) &&
                 (o->causality == HEED_NOT_CAUSAL || j <= i);
@@ -229,7 +230,7 @@ static bool may_see(const int64_t *output, const int64_t *input, void *user)
 
 START_TEST(nothing_leaks)
 {
-    static const heed_multihead_options both_ways[] = {
+    static const heed_multihead_attention_options both_ways[] = {
         { .heads = H, .windowed = true, .left = 1, .right = 2 },
         { .heads = H, .windowed = true, .left = 0, .right = 0, .prefix = 1, .sinks = true },
         { .heads = H, .buckets = 8, .max_distance = 5, .alibi = true, .key_heads = 1 },
@@ -288,7 +289,7 @@ END_TEST
 /* ---- refusals ---- */
 
 static const struct {
-    heed_multihead_options options;
+    heed_multihead_attention_options options;
     const char *sentence;
 } unsound[] = {
     { { .heads = 3 }, "width 8 is not divisible by heads 3" },
@@ -317,7 +318,7 @@ START_TEST(unsound_settings)
     for (size_t i = 0; i < sizeof unsound / sizeof *unsound; i++) {
         heed_params *ps = heed_params_new(HEED_F64, NULL);
         heed_multihead_attention m;
-        heed_multihead_init(&m, ps, "attention", C, unsound[i].options);
+        heed_multihead_attention_init(&m, ps, "attention", C, unsound[i].options);
         ck_assert_msg(heed_params_error(ps) != NULL, "taken: %s", unsound[i].sentence);
         ck_assert_msg(strstr(heed_params_error(ps), unsound[i].sentence) != NULL, "%s",
                       heed_params_error(ps));
@@ -336,9 +337,9 @@ static void refused(const heed_multihead_attention *m, heed_shape source, heed_s
     heed_tensor *hidden = NULL;
     if (mask.ndim)
         hidden = heed_greater(t, drawn(t, mask, 3), heed_full(t, HEED_SCALAR, 0));
-    ck_assert_ptr_null(heed_multihead_forward(t, m, drawn(t, HEED_SHAPE(B, T, C), 1),
-                                              source.ndim ? drawn(t, source, 2) : NULL, hidden,
-                                              capacity ? &cache : NULL));
+    ck_assert_ptr_null(heed_multihead_attention_forward(
+        t, m, drawn(t, HEED_SHAPE(B, T, C), 1), source.ndim ? drawn(t, source, 2) : NULL,
+        hidden, capacity ? &cache : NULL));
     ck_assert_msg(heed_error(t) && strstr(heed_error(t), sentence), "%s", heed_error(t));
     if (capacity)
         heed_cache_free(&cache);
@@ -349,7 +350,7 @@ START_TEST(unsound_calls)
 {
     heed_shape none = { 0 };
     heed_multihead_attention m;
-    heed_params *ps = make(&m, (heed_multihead_options){ CAUSAL, .positions = 20 });
+    heed_params *ps = make(&m, (heed_multihead_attention_options){ CAUSAL, .positions = 20 });
     refused(&m, HEED_SHAPE(B, 4, C), none, 0, "self-attention takes no source");
     refused(&m, none, none, 21, "the cache is longer than the positions there are");
     refused(&m, none, none, 3, "do not fit");
@@ -357,14 +358,14 @@ START_TEST(unsound_calls)
     refused(&m, none, HEED_SHAPE(3, 1, T, T), 0, "the mask does not broadcast");
     heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
     heed_tensor *x = drawn(t, HEED_SHAPE(B, T, C), 1), *ids = heed_arange(t, 0, T);
-    ck_assert_ptr_null(heed_multihead_forward(t, &m, x, NULL, ids, NULL));
+    ck_assert_ptr_null(heed_multihead_attention_forward(t, &m, x, NULL, ids, NULL));
     ck_assert_ptr_nonnull(strstr(heed_error(t), "the mask is i32 but must be bool"));
     heed_tape_free(t);
     heed_params_free(ps);
-    ps = make(&m, (heed_multihead_options){ .heads = H });
+    ps = make(&m, (heed_multihead_attention_options){ .heads = H });
     refused(&m, none, none, 20, "a cache needs causal self-attention");
     heed_params_free(ps);
-    ps = make(&m, (heed_multihead_options){ .heads = H, .cross = true });
+    ps = make(&m, (heed_multihead_attention_options){ .heads = H, .cross = true });
     refused(&m, none, none, 0, "cross-attention needs a source");
     refused(&m, HEED_SHAPE(4, C), none, 0, "the source needs shape [B, S, C]");
     heed_params_free(ps);

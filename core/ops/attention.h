@@ -1,4 +1,5 @@
-/* What the attention records share: extents and checks, running, composing, and the gradients. */
+/* What the attention records share: extents and checks, running, composing, and the gradients.
+ */
 #ifndef HEED_ATTENTION_H
 #define HEED_ATTENTION_H
 
@@ -11,7 +12,8 @@ typedef struct heed__attention {
     bool windowed;
 } heed__attention;
 
-/* Operands of the forward records, in this order; those of the gradients go on with o, go, lse. */
+/* Operands of the forward records, in this order; those of the gradients go on with o, go, lse.
+ */
 enum {
     ATTENTION_Q,
     ATTENTION_K,

@@ -28,8 +28,8 @@ static bool check_weights(heed_tape *t, const heed_call *c)
     return heed__attention_fits(t, &u.call);
 }
 
-/* attention_weights.   P = softmax(S) over the visible keys (and a sink), S as in attention; L =
- * log-sum-exp is kept.
+/* attention_weights.   P = softmax(S) over the visible keys (and a sink), S as in attention; L
+ * = log-sum-exp is kept.
  *   dS = P (GP - rowsum(GP P)),  dU = dS (1 - tanh^2),  GQ = scale dU K,  GK = scale dU^T Q,
  *   Gbias = dS,  Gslope = -sum dS |p - j|,  Gsink = -sum exp(sink - L) rowsum(GP P). */
 static bool weights_shape(heed_tape *t, const heed_call *c, heed_result *r)

@@ -12,9 +12,10 @@ typedef struct linear_attributes {
 /* Positions summed within by a product; states are kept from one such piece to the next. */
 enum { PIECE = 64 };
 
-/* linear_attention.   f = elu + 1 or relu;  S_i = sum_j f(k_j) (v_j, 1)^T over all j or, causal,
- * j <= i;  (n_i, z_i) = f(q_i) S_i;  o_i = n_i / z_i, and 0 where z_i = 0. The causal sums go
- * in pieces: S before the piece, a running sum over pieces, and within it tril(f(Q) f(K)^T). */
+/* linear_attention.   f = elu + 1 or relu;  S_i = sum_j f(k_j) (v_j, 1)^T over all j or,
+ * causal, j <= i;  (n_i, z_i) = f(q_i) S_i;  o_i = n_i / z_i, and 0 where z_i = 0. The causal
+ * sums go in pieces: S before the piece, a running sum over pieces, and within it tril(f(Q)
+ * f(K)^T). */
 static bool linear_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
     const linear_attributes *a = c->attributes;

@@ -7,7 +7,7 @@
 enum { B = 2, T = 3, S = 4, C = 4, H = 2 };
 
 /* In the order of the list in modules.c. */
-static const heed_multihead_options variants[] = {
+static const heed_multihead_attention_options variants[] = {
     { .bias = true },
     { .packed = true, .bias = true, .causality = HEED_CAUSAL_TOP_LEFT },
     { .cross = true, .source_width = 3, .key_width = 3, .value_width = 1, .bias = true },
@@ -41,10 +41,11 @@ static heed_tensor *multihead_of(heed_tape *t, heed_tensor *const x[], void *use
 {
     static const int32_t lengths[B] = { S, S - 1 };
     const heed_multihead_attention *m = user;
-    const heed_multihead_options *o = &m->options;
+    const heed_multihead_attention_options *o = &m->options;
     heed_tensor *mask = o->cross ? heed_padding_mask(t, B, S, lengths) : NULL;
     bool training = heed_set_training(t, o->dropout != 0);
-    heed_tensor *y = heed_multihead_forward(t, m, x[0], o->cross ? x[1] : NULL, mask, NULL);
+    heed_tensor *y =
+        heed_multihead_attention_forward(t, m, x[0], o->cross ? x[1] : NULL, mask, NULL);
     heed_set_training(t, training);
     return number_of(t, y);
 }
@@ -54,10 +55,10 @@ heed_report check_multihead(const module *m, const heed_check_options *options)
     heed_multihead_attention s;
     heed_params *ps = heed_params_new(HEED_F64, NULL);
     heed_random r = { .seed = 9 };
-    heed_multihead_options o = variants[m->variant];
+    heed_multihead_attention_options o = variants[m->variant];
     o.heads = H;
     o.random = &r;
-    heed_multihead_init(&s, ps, "attention", C, o);
+    heed_multihead_attention_init(&s, ps, "attention", C, o);
     spread(ps);
     heed_check_options fine = finer(options);
     const heed_input inputs[2] = { { .shape = HEED_DIMS(B, T, C) },
