@@ -422,7 +422,7 @@ START_TEST(misuse_is_told)
         "cross_entropy: [2,3] x [2] x none: label 5 at index 1 is outside 0 .. 2",
         "reshape: [2,3]: does not reshape to [4,-1]",
         "expand: [2,3]: does not broadcast to [2,4]",
-        "attention: [1,2,3,4] x [1,2,3,4] x [2,3] x none x none x none x none: needs q [B,H,T,D]",
+        "attention: [1,2,3,4] x [1,2,3,4] x [2,3] x none x none x none: needs q [B,H,T,D]",
         "where: [2,3] x [2,3] x [2,3]: operand 0 is f64 but must be ids or a mask",
         "exp: [2]: operand 0 is i32 but must be f32 or f64",
         "dropout: [2,3]: probability 1 is not in [0, 1)",
