@@ -60,7 +60,19 @@ class Ctc(c.Structure):
 
 
 class Attention(c.Structure):
-    _fields_ = [("scale", c.c_double), ("causality", c.c_int), ("dropout", c.c_double), ("composed", c.c_bool)]
+    _fields_ = [("scale", c.c_double), ("causality", c.c_int), ("dropout", c.c_double), ("composed", c.c_bool),
+                ("cap", c.c_double), ("windowed", c.c_bool), ("left", c.c_int64), ("right", c.c_int64),
+                ("prefix", c.c_int64), ("bias", c.c_void_p), ("slopes", c.c_void_p), ("sinks", c.c_void_p),
+                ("score", c.c_void_p), ("user", c.c_void_p)]
+
+
+class LinearAttention(c.Structure):
+    _fields_ = [("feature", c.c_int), ("causal", c.c_bool)]
+
+
+class Rope(c.Structure):
+    _fields_ = [("pairs", c.c_int), ("base", c.c_double), ("width", c.c_int64), ("linear", c.c_double),
+                ("ntk", c.c_double), ("offset", c.c_int64)]
 
 
 def shape(*size):
@@ -427,6 +439,64 @@ def packed(x):
 
 
 row("attention_packed", lambda h, x: h.attention_packed(x, 2, None, Attention(0.0, 1, 0.0, False)), packed, r(2, 3, 12))
+
+
+
+def windowed(q, k, v, bias, slopes, sinks):
+    """Everything at once: a cap, ALiBi, a bias, a window with a prefix, sinks."""
+    place, key = torch.arange(3)[:, None], torch.arange(5)
+    scores = 4 * torch.tanh(q @ k.mT / 2 / 4) + bias - slopes[:, None, None] * (place - key).abs()
+    scores = scores.masked_fill(~(((key >= place - 1) & (key <= place + 2)) | (key < 1)), -math.inf)
+    whole = torch.cat([scores, sinks[:, None, None].expand(2, 2, 3, 1)], -1).softmax(-1)
+    return whole[..., :-1], whole[..., :-1] @ v
+
+
+for composed in (False, True):
+    row("attention", lambda h, q, k, v, b, s, z, a=composed: h.attention(q, k, v, None, Attention(0.0, 0, 0.0, a, 4.0, True, 1, 2, 1, b, s, z)),
+        lambda *x: windowed(*x)[1], r(2, 2, 3, 4), r(2, 2, 5, 4), r(2, 2, 5, 3), r(2, 3, 5), positive(2), r(2))
+row("attention_weights", lambda h, q, k, b, s, z: h.attention_weights(q, k, None, Attention(0.0, 0, 0.0, False, 4.0, True, 1, 2, 1, b, s, z)),
+    lambda q, k, b, s, z: windowed(q, k, torch.zeros(2, 2, 5, 1).double(), b, s, z)[0], r(2, 2, 3, 4), r(2, 2, 5, 4), r(2, 3, 5), positive(2), r(2))
+
+
+def linear_attention(q, k, v, causal):
+    p = (F.elu(q) + 1) @ (F.elu(k) + 1).mT
+    p = p.tril() if causal else p
+    return p @ v / p.sum(-1, keepdim=True)
+
+
+for causal in (False, True):
+    row("linear_attention", lambda h, q, k, v, a=causal: h.linear_attention(q, k, v, None, LinearAttention(0, a)),
+        lambda q, k, v, a=causal: linear_attention(q, k, v, a), r(2, 2, 4, 3), r(2, 2, 4, 3), r(2, 2, 4, 2))
+
+
+def rope(x, halves):
+    angle = (torch.arange(x.shape[-2]) + 3.0).double()[:, None] * 100.0 ** (-torch.arange(0, 6, 2).double() / 6)
+    a, b = (x[..., :3], x[..., 3:]) if halves else (x[..., ::2], x[..., 1::2])
+    turned = a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()
+    return torch.cat(turned, -1) if halves else torch.stack(turned, -1).flatten(-2)
+
+
+for halves in (0, 1):
+    row("rope", lambda h, x, a=halves: h.rope(x, Rope(a, 100.0, 0, 0.0, 0.0, 3)), lambda x, a=halves: rope(x, a), r(2, 4, 6))
+
+
+# ---- recurrent ----
+
+
+def lstm(a, b, cell, p):
+    i, f, g, o = (a + b).chunk(4, -1)
+    new = torch.sigmoid(f + p[1] * cell) * cell + torch.sigmoid(i + p[0] * cell) * g.tanh()
+    return torch.stack([torch.sigmoid(o + p[2] * new) * new.tanh(), new])
+
+
+def gru(a, b, state):
+    (ar, az, an), (br, bz, bn) = a.chunk(3, -1), b.chunk(3, -1)
+    z = torch.sigmoid(az + bz)
+    return (1 - z) * torch.tanh(an + torch.sigmoid(ar + br) * bn) + z * state
+
+
+row("lstm_gates", lambda h, a, b, x, p: h.lstm_gates(a, b, x, p, None, None), lstm, r(2, 12), r(2, 12), r(2, 3), r(3, 3))
+row("gru_gates", lambda h, a, b, x: h.gru_gates(a, b, x, None), gru, r(2, 9), r(2, 9), r(2, 3))
 
 # Draws: their distributions are tested in tests/test_random.c and tests/test_tape.c.
 WITHOUT = {"dropout", "uniform", "normal", "bernoulli", "permutation", "multinomial"}
