@@ -1,8 +1,8 @@
 /* Every operation, by family. Part of heed.h, which is what to include.
  *
  * Conventions are numpy's unless said otherwise; at kinks and edges PyTorch's, and a test case
- * of the op's record states each one. Any strides are taken; elementwise operands broadcast. Shape
- * and indexing ops take every dtype; arithmetic takes f32 and f64. A result that is not
+ * of the op's record states each one. Any strides are taken; elementwise operands broadcast.
+ * Shape and indexing ops take every dtype; arithmetic takes f32 and f64. A result that is not
  * differentiable (comparisons, indices, draws) has no gradient. Derivatives and costs are in
  * docs/derivatives.md. */
 #ifndef HEED_OPERATIONS_H
@@ -350,8 +350,8 @@ HEED_API heed_tensor *heed_groupnorm(heed_tape *t, heed_tensor *x, int64_t group
 HEED_API heed_tensor *heed_instancenorm(heed_tape *t, heed_tensor *x, heed_tensor *gamma,
                                         heed_tensor *beta, double epsilon);
 /* x [B, C, ...]; each channel over the batch and all positions. mean, variance [C]: those to
- * use (evaluation), or both NULL: the batch's own, population variance (training). gamma, beta [C]
- * or NULL. Ioffe, Szegedy 2015. */
+ * use (evaluation), or both NULL: the batch's own, population variance (training). gamma, beta
+ * [C] or NULL. Ioffe, Szegedy 2015. */
 HEED_API heed_tensor *heed_batchnorm(heed_tape *t, heed_tensor *x, heed_tensor *gamma,
                                      heed_tensor *beta, heed_tensor *mean,
                                      heed_tensor *variance, double epsilon);
@@ -451,9 +451,9 @@ HEED_API heed_tensor *heed_multinomial(heed_tape *t, heed_tensor *weights, int64
  * included. real: bool, one for each row (the axes before the last), false where a sequence has
  * ended and its row keeps its state; or NULL. Layers and whole sequences: recurrent.h. */
 
-/* With z = a + b [..., 4 n], gates i, f, g, o side by side: c' = f c + i g, h' = o tanh(c') with
- * i, f, o = sigmoid(z), g = tanh(z_g) -> [2, ..., n], h' and then c'. Hochreiter, Schmidhuber
- * 1997; Gers et al. 2000. peephole [3, n] or NULL adds p_i c, p_f c and p_o c' to z_i, z_f and
+/* With z = a + b [..., 4 n], gates i, f, g, o side by side: c' = f c + i g, h' = o tanh(c')
+ * with i, f, o = sigmoid(z), g = tanh(z_g) -> [2, ..., n], h' and then c'. Hochreiter,
+ * Schmidhuber 1997; Gers et al. 2000. peephole [3, n] or NULL adds p_i c, p_f c and p_o c' to z_i, z_f and
  * z_o (Gers, Schmidhuber 2000). c, h [..., n]: the state before; h is given with real, and only
  * then. */
 HEED_API heed_tensor *heed_lstm_gates(heed_tape *t, heed_tensor *a, heed_tensor *b,

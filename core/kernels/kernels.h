@@ -188,9 +188,9 @@ typedef struct kernel_cross_entropy {
  * Query i sees key j when it does by position, the mask is NULL or mask[b,h,i,j] is not 0, and
  * the bias is not -inf. By position: j < prefix, or (not causal, or j <= p) and (not windowed,
  * or p - left <= j <= p + right). A sink is one more score in the softmax's denominator, with
- * no value; lse counts it. A query that sees no key gives O = 0, lse = +inf, and gradients of 0. Non-finite
- * values in keys or values that a query may not see never reach its result. Width strides are
- * 1. Heads: `heads` of q, o; `kv_heads` of k, v divides heads; query head h reads kv head h /
+ * no value; lse counts it. A query that sees no key gives O = 0, lse = +inf, and gradients of
+ * 0. Non-finite values in keys or values that a query may not see never reach its result. Width
+ * strides are 1. Heads: `heads` of q, o; `kv_heads` of k, v divides heads; query head h reads kv head h /
  * (heads/kv_heads). */
 typedef struct kernel_attention {
     int64_t batch, heads, kv_heads, queries, keys, width, value_width;
@@ -229,7 +229,8 @@ typedef struct kernel_scatter {
 } kernel_scatter;
 
 /* The gates of one recurrent step, on contiguous rows: a from the input, b from the state (their
- * formulas are in ops/lstm.c and ops/gru.c). A row whose `real` is 0 keeps its state; real may be NULL. */
+ * formulas are in ops/lstm.c and ops/gru.c). A row whose `real` is 0 keeps its state; real may
+ * be NULL. */
 typedef struct kernel_lstm {
     int64_t rows, n;
     const void *a, *b;    /* [rows, 4 n]: gates i, f, g, o */

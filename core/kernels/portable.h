@@ -123,7 +123,8 @@ typedef struct kernel_multinomial {
 } kernel_multinomial;
 
 /* Rotary positions. Rows of `width` elements lie at [.., position] of `ndim` axes, the last of
- * them the position; pair i of the first `turned` (even) elements of row p is turned by the angle
+ * them the position; pair i of the first `turned` (even) elements of row p is turned by the
+ * angle
  *   sign (offset + p)/divisor base^(-2i/turned),
  * the others are copied. A pair is elements 2i and 2i + 1, or (halves) i and i + turned/2. */
 typedef struct kernel_rope {
