@@ -190,6 +190,24 @@ static const struct {
     { "--device=", "gpt train: --device must be one of auto|plain|none, not ''" },
 };
 
+START_TEST(options_and_words)
+{
+    settings s = { 0 };
+    option table[12];
+    size_t size = make_table(&s, table);
+    char line[] = "one --layers 3 two --layers=4 --warm three -h --data --layers 5 -";
+    char *arguments[12];
+    int count = 0;
+    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+        arguments[count++] = word;
+    const char *const sorted[] = { "--layers", "3", "--layers=4", "--warm", "-h",    "--data",
+                                   "--layers", "5", "one",        "two",    "three", "-" };
+    ck_assert_int_eq(options_before_words(table, size, count, arguments), 8);
+    for (int i = 0; i < count; i++)
+        ck_assert_str_eq(arguments[i], sorted[i]);
+}
+END_TEST
+
 START_TEST(options_wrong)
 {
     settings s;
@@ -238,6 +256,7 @@ int main(void)
     tcase_add_loop_test(tests, utf8_complete, 0, LENGTH(endings));
     tcase_add_loop_test(tests, split, 0, LENGTH(splits));
     tcase_add_test(tests, options_right);
+    tcase_add_test(tests, options_and_words);
     tcase_add_loop_test(tests, options_wrong, 0, LENGTH(wrong_lines));
     tcase_add_test(tests, options_help_text);
     suite_add_tcase(suite, tests);

@@ -1,6 +1,7 @@
 /* Saving and reading back a run (checkpoint.h). */
 #include "checkpoint.h"
 
+#include "folder.h"
 #include "json.h"
 
 #include <dirent.h>
@@ -22,7 +23,7 @@ static void text_mark(const gpt_text *text, char *mark, size_t size)
 bool checkpoint_save(gpt_run *run, char *error, size_t error_size)
 {
     char path[4096], step[32], mark[80];
-    if (!model_path(path, sizeof path, run->config.out, FILE_NAME, error, error_size))
+    if (!folder_path(path, sizeof path, run->config.out, FILE_NAME, error, error_size))
         return false;
     heed_archive *archive = heed_archive_new(NULL);
     heed__text settings = { 0 };
@@ -73,7 +74,7 @@ heed_archive *checkpoint_open(gpt_run *run, gpt_config *stored, const char *fold
 {
     char path[4096], why[400] = "";
     struct stat status;
-    if (!model_path(path, sizeof path, folder, FILE_NAME, error, error_size))
+    if (!folder_path(path, sizeof path, folder, FILE_NAME, error, error_size))
         return NULL;
     if (stat(path, &status) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
         heed__say(error, error_size,
@@ -148,7 +149,7 @@ bool checkpoint_in_the_way(const char *folder)
     char path[4096];
     struct stat status;
     for (size_t i = 0; i < sizeof files_of_a_run / sizeof *files_of_a_run; i++) {
-        if (model_path(path, sizeof path, folder, files_of_a_run[i], NULL, 0) &&
+        if (folder_path(path, sizeof path, folder, files_of_a_run[i], NULL, 0) &&
             lstat(path, &status) == 0)
             return true;
     }
@@ -166,7 +167,7 @@ void checkpoint_sweep(const char *folder)
             size_t size = strlen(files_of_a_run[i]);
             if (strncmp(entry->d_name, files_of_a_run[i], size) == 0 &&
                 strncmp(entry->d_name + size, ".tmp.", 5) == 0 &&
-                model_path(path, sizeof path, folder, entry->d_name, NULL, 0))
+                folder_path(path, sizeof path, folder, entry->d_name, NULL, 0))
                 unlink(path);
         }
     }

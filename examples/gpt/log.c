@@ -3,8 +3,8 @@
 #include "log.h"
 
 #include "file.h"
+#include "folder.h"
 #include "json.h"
-#include "model.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,7 +102,7 @@ static bool cut(gpt_log *log, int64_t steps, char *error, size_t error_size)
 bool log_open(gpt_log *log, const char *folder, int64_t steps, char *error, size_t error_size)
 {
     *log = (gpt_log){ .file = -1 };
-    if (!model_path(log->path, sizeof log->path, folder, "log.jsonl", error, error_size) ||
+    if (!folder_path(log->path, sizeof log->path, folder, "log.jsonl", error, error_size) ||
         !claim(log, error, error_size))
         return false;
     if (!cut(log, steps, error, error_size)) {

@@ -3,6 +3,7 @@
 #include "model.h"
 
 #include "file.h"
+#include "folder.h"
 #include "json.h"
 #include "machine.h"
 
@@ -10,17 +11,6 @@
 #include <string.h>
 
 #define FORMAT "heed gpt"
-
-bool model_path(char *path, size_t path_size, const char *folder, const char *name, char *error,
-                size_t error_size)
-{
-    size_t length = strlen(folder);
-    const char *slash = length > 0 && folder[length - 1] == '/' ? "" : "/";
-    int size = snprintf(path, path_size, "%s%s%s", folder, slash, name);
-    if (size < 0 || (size_t)size >= path_size)
-        return heed__say(error, error_size, "the name of the folder is too long");
-    return true;
-}
 
 void model_describe(const heed_gpt_options *options, char *text, size_t size)
 {
@@ -213,9 +203,9 @@ bool model_open(gpt_model *m, const char *folder, char *error, size_t error_size
     char config[4096], tokens[4096], numbers[4096];
     heed_gpt_options options;
     *m = (gpt_model){ 0 };
-    if (!model_path(config, sizeof config, folder, "config.json", error, error_size) ||
-        !model_path(tokens, sizeof tokens, folder, "tokenizer.json", error, error_size) ||
-        !model_path(numbers, sizeof numbers, folder, "model.safetensors", error, error_size) ||
+    if (!folder_path(config, sizeof config, folder, "config.json", error, error_size) ||
+        !folder_path(tokens, sizeof tokens, folder, "tokenizer.json", error, error_size) ||
+        !folder_path(numbers, sizeof numbers, folder, "model.safetensors", error, error_size) ||
         !read_config(config, &options, error, error_size))
         return false;
     if (options.width % options.heads != 0)
@@ -251,9 +241,9 @@ bool model_export(const gpt_model *m, const char *folder, int64_t step, char *er
     snprintf(number, sizeof number, "%lld", (long long)step);
     const char *const notes[] = { "format", "pt", "model", FORMAT, "step", number, NULL };
 
-    if (!model_path(path, sizeof path, folder, "tokenizer.json", error, error_size) ||
+    if (!folder_path(path, sizeof path, folder, "tokenizer.json", error, error_size) ||
         !tokenizer_save(m->tokenizer, path, error, error_size) ||
-        !model_path(path, sizeof path, folder, "config.json", error, error_size))
+        !folder_path(path, sizeof path, folder, "config.json", error, error_size))
         return false;
     write_config(&m->gpt->options, step, &config);
     heed__writer_begin(&writer, path, NULL);
@@ -265,7 +255,7 @@ bool model_export(const gpt_model *m, const char *folder, int64_t step, char *er
     heed__writer_add(&writer, config.bytes, config.size);
     heed__text_free(&config);
     if (!heed__writer_commit(&writer, error, error_size) ||
-        !model_path(path, sizeof path, folder, "model.safetensors", error, error_size))
+        !folder_path(path, sizeof path, folder, "model.safetensors", error, error_size))
         return false;
     if (!heed_params_save(m->parameters, path, notes))
         return heed__say(error, error_size, "%s", heed_params_error(m->parameters));

@@ -24,10 +24,6 @@ void model_close(gpt_model *m);
 bool model_export(const gpt_model *m, const char *folder, int64_t step, char *error,
                   size_t error_size);
 
-/* "FOLDER/NAME" into path; false and a sentence if that is too long. */
-bool model_path(char *path, size_t path_size, const char *folder, const char *name, char *error,
-                size_t error_size);
-
 /* "4 layers, 4 heads, width 128, context 64, no bias" */
 void model_describe(const heed_gpt_options *options, char *text, size_t size);
 

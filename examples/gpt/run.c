@@ -2,12 +2,12 @@
 #include "run.h"
 
 #include "checkpoint.h"
+#include "folder.h"
 #include "machine.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 int64_t run_memory(const gpt_run *run)
 {
@@ -88,28 +88,6 @@ static bool keep_path(gpt_config *c, char *error, size_t error_size)
     return true;
 }
 
-/* Makes the folder and those above it that are missing. */
-static bool make_folder(const char *folder, char *error, size_t error_size)
-{
-    char path[4096];
-    struct stat status;
-    if (!model_path(path, sizeof path, folder, "", error, error_size))
-        return false;
-    for (char *at = path + 1; *at; at++) {
-        if (*at != '/')
-            continue;
-        *at = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST)
-            return heed__say(error, error_size, "cannot make the folder %s: %s", path,
-                             strerror(errno));
-        *at = '/';
-    }
-    if (stat(path, &status) != 0)
-        return heed__say(error, error_size, "cannot make the folder %s: %s", folder,
-                         strerror(errno));
-    return true;
-}
-
 bool run_begin(gpt_run *run, char *error, size_t error_size)
 {
     gpt_config *c = &run->config;
@@ -124,7 +102,7 @@ bool run_begin(gpt_run *run, char *error, size_t error_size)
     if (!run->model.tokenizer || !open_parts(run, error, error_size) ||
         !build(run, true, error, error_size))
         return false;
-    if (!keep_path(c, error, error_size) || !make_folder(c->out, error, error_size))
+    if (!keep_path(c, error, error_size) || !folder_make(c->out, error, error_size))
         return false;
     /* So that the run can be resumed from its first moment on, and a full disk shows at
      * once. */

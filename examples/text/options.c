@@ -198,6 +198,27 @@ options_result options_parse(const char *program, option *table, size_t table_si
     return result;
 }
 
+int options_before_words(const option *table, size_t table_size, int count, char **arguments)
+{
+    int options = 0;
+    bool value = false; /* the next argument is the value of the option before it */
+    for (int i = 0; i < count; i++) {
+        char *argument = arguments[i];
+        bool dashes = strncmp(argument, "--", 2) == 0 && argument[2] != '\0';
+        if (!dashes && !value && strcmp(argument, "-h") != 0)
+            continue;
+        memmove(arguments + options + 1, arguments + options,
+                (size_t)(i - options) * sizeof *arguments);
+        arguments[options++] = argument;
+        value = false;
+        for (size_t k = 0; dashes && k < table_size; k++) {
+            if (table[k].kind != OPTION_HEADING && strcmp(table[k].name, argument + 2) == 0)
+                value = table[k].kind != OPTION_FLAG;
+        }
+    }
+    return options;
+}
+
 bool options_given(const option *table, size_t table_size, const char *name)
 {
     for (size_t i = 0; i < table_size; i++) {

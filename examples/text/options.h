@@ -47,6 +47,11 @@ typedef struct option {
 
 typedef enum options_result { OPTIONS_GOOD, OPTIONS_HELP, OPTIONS_BAD } options_result;
 
+/* For programs that take words besides options: brings those arguments that options_parse
+ * would read to the front and all others behind them, both in their order, and returns how many
+ * the former are. */
+int options_before_words(const option *table, size_t table_size, int count, char **arguments);
+
 /* Reads `count` arguments: --name VALUE, --name=VALUE, --flag, --no-flag; the last of a name
  * counts. OPTIONS_HELP if --help or -h is there and what stands before it is right. OPTIONS_BAD
  * with one sentence that begins with `program`: "gpt train: unknown option --layrs; did you

@@ -69,19 +69,33 @@ static bool is_new_source(const corpus *c, size_t i)
     return i == 0 || compare_spans(c->pairs[i - 1].source, c->pairs[i].source) != 0;
 }
 
-static bool shuffle(corpus *c)
+/* No text is added any more: where each one lies. */
+static void locate(corpus *c)
 {
-    place *places = heed__allocate(NULL, c->count * sizeof *places);
-    if (!places)
-        return false;
     const char *at = c->text.bytes;
     for (size_t i = 0; i < c->count; i++) {
         corpus_pair *pair = &c->pairs[i];
         pair->source.bytes = at;
         pair->target.bytes = at + pair->source.size;
         at = pair->target.bytes + pair->target.size;
-        places[i] = (place){ key_of(pair->source), i, *pair };
     }
+}
+
+void corpus_keep(corpus *c)
+{
+    locate(c);
+    for (int i = 0; i <= CORPUS_PARTS; i++)
+        c->starts[i] = i <= CORPUS_TEST ? 0 : c->count;
+}
+
+static bool shuffle(corpus *c)
+{
+    place *places = heed__allocate(NULL, c->count * sizeof *places);
+    if (!places)
+        return false;
+    locate(c);
+    for (size_t i = 0; i < c->count; i++)
+        places[i] = (place){ key_of(c->pairs[i].source), i, c->pairs[i] };
     qsort(places, c->count, sizeof *places, compare_places);
     for (size_t i = 0; i < c->count; i++)
         c->pairs[i] = places[i].pair;

@@ -57,13 +57,24 @@ bool corpus_generate(corpus *c, corpus_task task, int64_t count, uint64_t seed, 
  * source. Mistakes are named with file and line. */
 bool corpus_read(corpus *c, const char *path, bool reversed, char *error, size_t error_size);
 
-/* A corpus of one's own: pairs are added, and then split once. */
+/* The same, but all pairs in their order are the part to judge by, and one is enough. */
+bool corpus_read_whole(corpus *c, const char *path, bool reversed, char *error,
+                       size_t error_size);
+
+/* Writes a part as a file that corpus_read reads, replaced in one step. */
+bool corpus_write(const corpus *c, corpus_part part, const char *path, char *error,
+                  size_t error_size);
+
+/* A corpus of one's own: pairs are added, and then split or kept whole, once. */
 bool corpus_add(corpus *c, text_span source, text_span target); /* false: no memory */
 
 /* Shuffles the pairs and cuts them at 90 and 95 %, always in the same way. It is different
  * sources that are counted out: pairs of one source are in one part, so that nothing that is
  * judged by has been trained on. At least 3 sources. */
 bool corpus_split(corpus *c, char *error, size_t error_size);
+
+/* All pairs in their order become the part to judge by. */
+void corpus_keep(corpus *c);
 
 void corpus_free(corpus *c);
 

@@ -42,7 +42,9 @@ static bool read_line(corpus *c, text_span line, bool reversed, char *error, siz
            heed__say(error, error_size, "not enough memory");
 }
 
-bool corpus_read(corpus *c, const char *path, bool reversed, char *error, size_t error_size)
+/* All pairs of a file, not yet located. */
+static bool read_lines(corpus *c, const char *path, bool reversed, char *error,
+                       size_t error_size)
 {
     unsigned char *bytes;
     size_t size;
@@ -67,7 +69,45 @@ bool corpus_read(corpus *c, const char *path, bool reversed, char *error, size_t
     heed__release(NULL, bytes, size);
     if (!good)
         corpus_free(c);
-    else if (!corpus_split(c, why, sizeof why))
-        good = heed__say(error, error_size, "%s: %s", path, why);
     return good;
+}
+
+bool corpus_read(corpus *c, const char *path, bool reversed, char *error, size_t error_size)
+{
+    char why[400];
+    if (!read_lines(c, path, reversed, error, error_size))
+        return false;
+    return corpus_split(c, why, sizeof why) ||
+           heed__say(error, error_size, "%s: %s", path, why);
+}
+
+bool corpus_read_whole(corpus *c, const char *path, bool reversed, char *error,
+                       size_t error_size)
+{
+    if (!read_lines(c, path, reversed, error, error_size))
+        return false;
+    if (c->count == 0) {
+        corpus_free(c);
+        return heed__say(error, error_size, "%s holds no pair", path);
+    }
+    corpus_keep(c);
+    return true;
+}
+
+bool corpus_write(const corpus *c, corpus_part part, const char *path, char *error,
+                  size_t error_size)
+{
+    heed__writer w;
+    heed__writer_begin(&w, path, NULL);
+    for (size_t i = c->starts[part]; i < c->starts[part + 1]; i++) {
+        const corpus_pair *pair = &c->pairs[i];
+        /* So that it is no comment; the reader takes the space off. */
+        if (pair->source.size > 0 && pair->source.bytes[0] == '#')
+            heed__writer_add(&w, " ", 1);
+        heed__writer_add(&w, pair->source.bytes, pair->source.size);
+        heed__writer_add(&w, "\t", 1);
+        heed__writer_add(&w, pair->target.bytes, pair->target.size);
+        heed__writer_add(&w, "\n", 1);
+    }
+    return heed__writer_commit(&w, error, error_size);
 }

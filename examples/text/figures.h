@@ -1,6 +1,6 @@
 /* Numbers as people read them. Knows libc. */
-#ifndef GPT_FIGURES_H
-#define GPT_FIGURES_H
+#ifndef TEXT_FIGURES_H
+#define TEXT_FIGURES_H
 
 #include <stdint.h>
 #include <stdio.h>

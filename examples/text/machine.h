@@ -1,7 +1,7 @@
 /* What the program asks of the system: time, memory that is left, and whether the user wants
  * to stop. Knows POSIX. */
-#ifndef GPT_MACHINE_H
-#define GPT_MACHINE_H
+#ifndef TEXT_MACHINE_H
+#define TEXT_MACHINE_H
 
 #include <stdbool.h>
 #include <stddef.h>

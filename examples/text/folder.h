@@ -1,0 +1,15 @@
+/* Folders that programs keep models in. Knows the library's text room and POSIX. */
+#ifndef TEXT_FOLDER_H
+#define TEXT_FOLDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* "FOLDER/NAME" into path; false and a sentence if that is too long. */
+bool folder_path(char *path, size_t path_size, const char *folder, const char *name,
+                 char *error, size_t error_size);
+
+/* Makes the folder and those above it that are missing. */
+bool folder_make(const char *folder, char *error, size_t error_size);
+
+#endif

@@ -1,0 +1,188 @@
+/* translate compare: models side by side, by the length of the source. */
+#include "commands.h"
+#include "judge.h"
+#include "machine.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROGRAM "translate compare"
+
+static const char summary[] =
+    "Exact matches and tokens in their places of several models, by the number of words of "
+    "the\n"
+    "source. Without --pairs each is judged by the pairs that its training held out.\n"
+    "\n"
+    "  translate compare DIR...";
+
+/* The rows of the table are lengths, from 0 on, or groups of them if there are too many. */
+enum { MOST_LENGTHS = 256, MOST_ROWS = 12, MOST_MODELS = 26 };
+
+typedef struct compare_options {
+    const char *pairs;
+    int64_t beam, threads;
+    double length_penalty;
+} compare_options;
+
+typedef struct compared {
+    const char *folder, *kind;
+    metrics by_words[MOST_LENGTHS];
+    corpus pairs;
+} compared;
+
+static bool judge_model(compared *to, const compare_options *o, char *error, size_t error_size)
+{
+    translator m = { 0 };
+    judgement j;
+    const judge_options options = { .batch = 64,
+                                    .beam = (int)o->beam,
+                                    .length_penalty = o->length_penalty,
+                                    .by_words = to->by_words,
+                                    .by_words_count = MOST_LENGTHS };
+    if (!translator_open(&m, to->folder, error, error_size))
+        return false;
+    to->kind = m.kind->name;
+    heed_tape *t = heed_tape_new(NULL);
+    bool good = t || heed__say(error, error_size, "not enough memory");
+    good = good &&
+           translator_test_pairs(&m, to->folder, o->pairs, &to->pairs, error, error_size) &&
+           judge(&m, t, &to->pairs, CORPUS_TEST, &options, &j, error, error_size);
+    heed_tape_free(t);
+    translator_close(&m);
+    return good;
+}
+
+/* ---- the table ---- */
+
+static bool same_pairs(const corpus *a, const corpus *b)
+{
+    return a->text.size == b->text.size &&
+           memcmp(a->text.bytes, b->text.bytes, a->text.size) == 0;
+}
+
+/* All of lengths first .. first + count - 1. */
+static metrics together(const compared *m, int first, int count)
+{
+    metrics sum = { 0 };
+    for (int i = first; i < first + count && i < MOST_LENGTHS; i++) {
+        sum.pairs += m->by_words[i].pairs;
+        sum.exact += m->by_words[i].exact;
+        sum.places += m->by_words[i].places;
+        sum.right += m->by_words[i].right;
+    }
+    return sum;
+}
+
+static void print_row(const char *name, const compared *models, int count, int first, int wide)
+{
+    printf("%-12s", name);
+    for (int i = 0; i < count; i++) {
+        metrics sum = together(&models[i], first, wide);
+        printf("  %7lld", (long long)sum.pairs);
+        if (sum.pairs > 0)
+            printf("  %6.4f  %6.4f", (double)sum.exact / (double)sum.pairs,
+                   sum.places ? (double)sum.right / (double)sum.places : 1);
+        else
+            printf("       -       -");
+    }
+    printf("\n");
+}
+
+static void print_table(const compared *models, int count)
+{
+    int most = 1;
+    bool same = true;
+    for (int i = 0; i < count; i++) {
+        printf("%c  %s (%s)\n", 'A' + i, models[i].folder, models[i].kind);
+        same = same && same_pairs(&models[0].pairs, &models[i].pairs);
+        for (int k = most; k < MOST_LENGTHS; k++)
+            most = models[i].by_words[k].pairs > 0 ? k : most;
+    }
+    if (!same)
+        printf("The pairs are not the same for all: each model's were held out by its own "
+               "training.\n");
+    printf("\n%-12s", "source words");
+    for (int i = 0; i < count; i++)
+        printf("  %c pairs   exact  tokens", 'A' + i);
+    printf("\n");
+    int wide = (most + MOST_ROWS) / MOST_ROWS;
+    for (int first = 0; first <= most; first += wide) {
+        char name[40];
+        int64_t pairs = 0;
+        for (int i = 0; i < count; i++)
+            pairs += together(&models[i], first, wide).pairs;
+        if (wide == 1)
+            snprintf(name, sizeof name, "%d", first);
+        else
+            snprintf(name, sizeof name, "%d-%d", first, first + wide - 1);
+        if (pairs > 0)
+            print_row(name, models, count, first, wide);
+    }
+    print_row("all", models, count, 0, MOST_LENGTHS);
+}
+
+/* ---- the command ---- */
+
+static int compare(const compare_options *o, int count, char *const *folders)
+{
+    char error[1000] = "";
+    compared *models = calloc((size_t)count, sizeof *models);
+    bool good = models || heed__say(error, sizeof error, "not enough memory");
+    for (int i = 0; good && i < count && !machine_interrupted(); i++) {
+        models[i].folder = folders[i];
+        good = judge_model(&models[i], o, error, sizeof error);
+    }
+    if (good && !machine_interrupted()) {
+        print_table(models, count);
+        if (fflush(stdout) != 0)
+            good = heed__say(error, sizeof error, "cannot write the table");
+    }
+    for (int i = 0; models && i < count; i++)
+        corpus_free(&models[i].pairs);
+    free(models);
+    if (!good) {
+        fprintf(stderr, PROGRAM ": %s\n", error);
+        return 1;
+    }
+    return machine_interrupted() ? 130 : 0;
+}
+
+int compare_command(int count, char **arguments)
+{
+    char error[1000] = "";
+    compare_options o = { .beam = 1 };
+    option table[] = {
+        { "pairs", OPTION_STRING, &o.pairs,
+          "lines of source, tab, target; without it those held out", .argument = "FILE.tsv" },
+        { "beam", OPTION_INTEGER, &o.beam, "hypotheses that a search keeps; 1: greedy",
+          .least = 1, .most = 1000 },
+        { "length-penalty", OPTION_REAL, &o.length_penalty,
+          "alpha of Wu et al. 2016: above 0 favours long translations", .argument = "A",
+          .low = 0, .high = INFINITY },
+        { "threads", OPTION_INTEGER, &o.threads,
+          "threads; 0: OMP_NUM_THREADS, else all processors", .least = 0, .most = 1024 },
+    };
+    size_t size = sizeof table / sizeof *table;
+    int options = options_before_words(table, size, count, arguments);
+    switch (options_parse(PROGRAM, table, size, options, arguments, error, sizeof error)) {
+    case OPTIONS_HELP:
+        options_help(stdout, PROGRAM, summary, table, size);
+        return 0;
+    case OPTIONS_BAD:
+        fprintf(stderr, "%s\n", error);
+        return 2;
+    default:
+        break;
+    }
+    if (count - options < 1 || count - options > MOST_MODELS) {
+        fprintf(stderr, PROGRAM ": expected 1 to %d folders of models, found %d\n", MOST_MODELS,
+                count - options);
+        return 2;
+    }
+    if (o.threads > 0)
+        heed_set_threads((int)o.threads);
+    machine_catch_interrupts(NULL);
+    return compare(&o, count - options, arguments + options);
+}

@@ -1,0 +1,115 @@
+/* translate eval: how well a model translates pairs that it was not trained on. */
+#include "commands.h"
+#include "judge.h"
+#include "machine.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define PROGRAM "translate eval"
+
+static const char summary[] =
+    "Judges a model by pairs, without --pairs by those that its training held out. "
+    "Perplexities\n"
+    "are of the references: given their own tokens before (forced), or the model's (free). Of\n"
+    "what the model writes: the share of tokens in their places, of exact matches, BLEU and\n"
+    "chrF with the numbers of sacreBLEU. BLEU counts words, but characters if the target\n"
+    "vocabulary is of characters, or the references hold Korean, Chinese or Japanese ones.";
+
+typedef struct eval_options {
+    const char *folder, *pairs;
+    int64_t beam, threads;
+    double length_penalty;
+    bool json;
+} eval_options;
+
+static void print_result(const judgement *j, size_t pairs, bool json)
+{
+    const metrics_scores *s = &j->scores;
+    double forced = exp(j->loss_forced), unforced = exp(j->loss_free), bleu = s->bleu[j->unit];
+    if (json)
+        printf("{\"ppl_forced\":%.9g,\"ppl_free\":%.9g,\"token_accuracy\":%.9g,"
+               "\"exact_match\":%.9g,\"bleu\":%.9g,\"chrf\":%.9g}\n",
+               forced, unforced, s->tokens, s->exact, bleu, s->chrf);
+    else
+        printf("pairs           %zu\n"
+               "ppl_forced      %.4f\n"
+               "ppl_free        %.4f\n"
+               "token_accuracy  %.4f\n"
+               "exact_match     %.4f\n"
+               "bleu            %.2f (%s)\n"
+               "chrf            %.2f\n",
+               pairs, forced, unforced, s->tokens, s->exact, bleu,
+               j->unit == BLEU_CHARACTERS ? "characters" : "words", s->chrf);
+}
+
+static bool evaluate(const translator *m, const corpus *c, const eval_options *o, char *error,
+                     size_t error_size)
+{
+    const judge_options options = { .batch = 64,
+                                    .beam = (int)o->beam,
+                                    .length_penalty = o->length_penalty };
+    judgement j;
+    heed_tape *t = heed_tape_new(NULL);
+    if (!t)
+        return heed__say(error, error_size, "not enough memory");
+    bool good = judge(m, t, c, CORPUS_TEST, &options, &j, error, error_size);
+    heed_tape_free(t);
+    if (!good || machine_interrupted())
+        return good;
+    if (!isfinite(j.loss_forced))
+        return heed__say(error, error_size,
+                         "the loss is not finite: the numbers of the model are damaged");
+    print_result(&j, c->count, o->json);
+    return fflush(stdout) == 0 || heed__say(error, error_size, "cannot write the result");
+}
+
+int eval_command(int count, char **arguments)
+{
+    char error[1000] = "";
+    eval_options o = { .beam = 1 };
+    option table[] = {
+        { "model", OPTION_STRING, &o.folder, "folder of a model; must be given",
+          .argument = "DIR" },
+        { "pairs", OPTION_STRING, &o.pairs,
+          "lines of source, tab, target; without it those held out", .argument = "FILE.tsv" },
+        { "beam", OPTION_INTEGER, &o.beam, "hypotheses that a search keeps; 1: greedy",
+          .least = 1, .most = 1000 },
+        { "length-penalty", OPTION_REAL, &o.length_penalty,
+          "alpha of Wu et al. 2016: above 0 favours long translations", .argument = "A",
+          .low = 0, .high = INFINITY },
+        { "json", OPTION_FLAG, &o.json, "print one JSON object", .argument = "" },
+        { "threads", OPTION_INTEGER, &o.threads,
+          "threads; 0: OMP_NUM_THREADS, else all processors", .least = 0, .most = 1024 },
+    };
+    size_t size = sizeof table / sizeof *table;
+    switch (options_parse(PROGRAM, table, size, count, arguments, error, sizeof error)) {
+    case OPTIONS_HELP:
+        options_help(stdout, PROGRAM, summary, table, size);
+        return 0;
+    case OPTIONS_BAD:
+        fprintf(stderr, "%s\n", error);
+        return 2;
+    default:
+        break;
+    }
+    if (!o.folder) {
+        fputs(PROGRAM ": --model DIR must say which model\n", stderr);
+        return 2;
+    }
+    if (o.threads > 0)
+        heed_set_threads((int)o.threads);
+    machine_catch_interrupts(NULL);
+    translator m = { 0 };
+    corpus c = { 0 };
+    bool good = translator_open(&m, o.folder, error, sizeof error) &&
+                translator_test_pairs(&m, o.folder, o.pairs, &c, error, sizeof error) &&
+                evaluate(&m, &c, &o, error, sizeof error);
+    corpus_free(&c);
+    translator_close(&m);
+    if (!good) {
+        fprintf(stderr, PROGRAM ": %s\n", error);
+        return 1;
+    }
+    return machine_interrupted() ? 130 : 0;
+}

@@ -1,0 +1,42 @@
+/* How well a model translates pairs: how probable it finds the references, and what it writes
+ * itself. Knows translators and metrics. */
+#ifndef TRANSLATE_JUDGE_H
+#define TRANSLATE_JUDGE_H
+
+#include "metrics.h"
+#include "translator.h"
+
+typedef struct judge_options {
+    int64_t batch;
+    int beam;
+    double length_penalty;
+    /* NULL, or that many: what is written is also counted in the one whose index is the number
+     * of words of the source, the last one if there are more. */
+    metrics *by_words;
+    size_t by_words_count;
+} judge_options;
+
+typedef struct judgement {
+    double loss_forced; /* mean over all tokens of the references, in nats, ends included, */
+    double loss_free;   /* given the reference's tokens before, or the model's own */
+    metrics_scores scores;
+    bleu_unit unit; /* characters if the references are in them, or in Korean or Chinese */
+} judgement;
+
+/* Works on a tape that holds nothing any more. An interrupt ends it early, with numbers that
+ * mean nothing. */
+bool judge(const translator *m, heed_tape *t, const corpus *c, corpus_part part,
+           const judge_options *options, judgement *result, char *error, size_t error_size);
+
+/* A translation. */
+typedef struct written {
+    char *text; /* ends in a NUL that size does not count */
+    size_t size;
+    id_list source, target; /* both with their <eos>, if the translation has come to it */
+} written;
+/* The best translation of a sentence. What is written is the caller's, also after a failure. */
+bool judge_translate(const translator *m, heed_tape *t, text_span sentence, int beam,
+                     double length_penalty, written *result, char *error, size_t error_size);
+void written_free(written *w);
+
+#endif

@@ -1,0 +1,151 @@
+/* The table of models (models.h). All kinds that are here so far are recurrent encoders and
+ * decoders, which differ in their cell and in what the decoder knows of the source. */
+#include "models.h"
+
+#include "nearest.h"
+
+#include <heed/seq2seq.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct recipe {
+    heed_recurrent_kind cell;
+    heed_context context;
+    heed_reading reading;
+    heed_align_score score;
+    bool bidirectional;
+} recipe;
+
+static void *make(heed_params *ps, const model_sizes *sizes, heed_random *random, recipe r)
+{
+    heed_seq2seq *m = calloc(1, sizeof *m);
+    if (!m)
+        return NULL;
+    heed_seq2seq_init(m, ps, "seq2seq",
+                      (heed_seq2seq_options){ .source_vocabulary = sizes->source_vocabulary,
+                                              .target_vocabulary = sizes->target_vocabulary,
+                                              .embedding = sizes->embedding,
+                                              .hidden = sizes->hidden,
+                                              .kind = r.cell,
+                                              .layers = sizes->layers,
+                                              .bidirectional = r.bidirectional,
+                                              .reverse = sizes->reverse,
+                                              .context = r.context,
+                                              .reading = r.reading,
+                                              .align = { .score = r.score },
+                                              .input_feeding = sizes->input_feeding,
+                                              .dropout = sizes->dropout,
+                                              .random = random });
+    m->options.random = m->options.align.random = NULL;
+    return m;
+}
+
+static model_output forward(heed_tape *t, const void *model, const model_source *source,
+                            heed_tensor *inputs, double forcing)
+{
+    const heed_seq2seq *m = model;
+    heed_seq2seq_source read = heed_seq2seq_encode(t, m, source->ids, source->lengths);
+    heed_seq2seq_result r = heed_seq2seq_forward(t, m, &read, inputs, forcing);
+    heed_tensor *weights = source->lengths ? NULL : r.weights;
+    if (weights && m->options.reverse)
+        weights = heed_flip(t, weights, 1, (const int[]){ 2 });
+    return (model_output){ r.logits, weights };
+}
+
+static heed_decoded *decode(heed_tape *t, const void *model, const model_source *source,
+                            int64_t batch, heed_decode_options options)
+{
+    const heed_seq2seq *m = model;
+    heed_seq2seq_search search;
+    heed_seq2seq_source read = heed_seq2seq_encode(t, m, source->ids, source->lengths);
+    if (heed_error(t))
+        return NULL;
+    heed_decoder decoder = heed_seq2seq_decoder(t, m, &read, options.beam, &search);
+    return heed_decode(t, &decoder, batch, options);
+}
+
+/* ---- the kinds ---- */
+
+static void *make_rnn(heed_params *ps, const model_sizes *sizes, heed_random *random)
+{
+    return make(ps, sizes, random, (recipe){ HEED_RNN_TANH, .context = HEED_CONTEXT_START });
+}
+
+static void *make_gru(heed_params *ps, const model_sizes *sizes, heed_random *random)
+{
+    return make(ps, sizes, random, (recipe){ HEED_GRU, .context = HEED_CONTEXT_START });
+}
+
+static void *make_lstm(heed_params *ps, const model_sizes *sizes, heed_random *random)
+{
+    return make(ps, sizes, random, (recipe){ HEED_LSTM, .context = HEED_CONTEXT_START });
+}
+
+static void *make_bahdanau(heed_params *ps, const model_sizes *sizes, heed_random *random)
+{
+    return make(ps, sizes, random,
+                (recipe){ HEED_GRU, .reading = HEED_READ_BEFORE, .score = HEED_ALIGN_ADDITIVE,
+                          .bidirectional = true });
+}
+
+static void *make_luong_dot(heed_params *ps, const model_sizes *sizes, heed_random *random)
+{
+    return make(ps, sizes, random, (recipe){ HEED_LSTM, .score = HEED_ALIGN_DOT });
+}
+
+static void *make_luong_general(heed_params *ps, const model_sizes *sizes, heed_random *random)
+{
+    return make(ps, sizes, random, (recipe){ HEED_LSTM, .score = HEED_ALIGN_GENERAL });
+}
+
+static void *make_luong_concat(heed_params *ps, const model_sizes *sizes, heed_random *random)
+{
+    return make(ps, sizes, random, (recipe){ HEED_LSTM, .score = HEED_ALIGN_CONCAT });
+}
+
+static const model_kind kinds[] = {
+    { "rnn", "Elman networks, the encoder's last state as the decoder's first",
+      .make = make_rnn, .forward = forward, .decode = decode },
+    { "gru", "the same of GRUs", .make = make_gru, .forward = forward, .decode = decode },
+    { "lstm", "the same of LSTMs (Sutskever, Vinyals, Le 2014)", .make = make_lstm,
+      .forward = forward, .decode = decode },
+    { "bahdanau",
+      "GRUs, an encoder of both directions, additive attention before each step (Bahdanau, "
+      "Cho, "
+      "Bengio 2015)",
+      .attends = true, .two_directions = true, .make = make_bahdanau, .forward = forward,
+      .decode = decode },
+    { "luong-dot",
+      "LSTMs, attention after each step by dot product (Luong, Pham, Manning 2015)",
+      .attends = true, .feeds = true, .make = make_luong_dot, .forward = forward,
+      .decode = decode },
+    { "luong-general", "the same with a matrix between", .attends = true, .feeds = true,
+      .make = make_luong_general, .forward = forward, .decode = decode },
+    { "luong-concat", "the same by a hidden layer over both", .attends = true, .feeds = true,
+      .make = make_luong_concat, .forward = forward, .decode = decode },
+};
+
+const model_kind *model_at(int index)
+{
+    return index < (int)(sizeof kinds / sizeof *kinds) ? &kinds[index] : NULL;
+}
+
+const model_kind *model_find(const char *name)
+{
+    const model_kind *kind;
+    for (int i = 0; (kind = model_at(i)) != NULL; i++) {
+        if (strcmp(kind->name, name) == 0)
+            return kind;
+    }
+    return NULL;
+}
+
+const char *model_nearest(const char *wrong)
+{
+    nearest_name near;
+    const model_kind *kind;
+    nearest_begin(&near, wrong);
+    for (int i = 0; (kind = model_at(i)) != NULL; i++)
+        nearest_offer(&near, kind->name);
+    return near.best;
+}

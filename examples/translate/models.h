@@ -1,0 +1,54 @@
+/* The kinds of models that can be trained, as one table: how each is made, run and searched.
+ * The programs know models by this table only. Knows nn. */
+#ifndef TRANSLATE_MODELS_H
+#define TRANSLATE_MODELS_H
+
+#include <heed/decode.h>
+#include <heed/heed.h>
+#include <heed/params.h>
+
+/* What a model is made from. */
+typedef struct model_sizes {
+    int64_t source_vocabulary, target_vocabulary;
+    int64_t embedding, hidden;
+    int layers;
+    double dropout;
+    bool reverse;       /* the encoder reads from the end of a sentence */
+    bool input_feeding; /* Luong, Pham, Manning 2015, section 3.3 */
+} model_sizes;
+
+/* A batch of sentences: ids i32 [B, S], and B lengths beyond which is padding. NULL: none is. */
+typedef struct model_source {
+    heed_tensor *ids;
+    const int32_t *lengths;
+} model_source;
+
+typedef struct model_output {
+    heed_tensor *logits;  /* [B, T, V] */
+    heed_tensor *weights; /* [B, T, S] of attention, if the source has no lengths; else NULL */
+} model_output;
+
+typedef struct model_kind {
+    const char *name, *help;
+    bool attends;        /* its outputs have weights */
+    bool feeds;          /* it can feed its output back: model_sizes.input_feeding */
+    bool two_directions; /* of half the hidden width each, so that it must be even */
+    /* A model of zeros, or of random numbers if random is not NULL, its parameters in ps; free()
+     * it. NULL for want of memory; what is unsound is said by heed_params_error. */
+    void *(*make)(heed_params *ps, const model_sizes *sizes, heed_random *random);
+    /* inputs i32 [B, T]: the true tokens before, each taken with probability `forcing` and
+     * otherwise the model's own. */
+    model_output (*forward)(heed_tape *t, const void *model, const model_source *source,
+                            heed_tensor *inputs, double forcing);
+    /* Searches for the translations of `batch` sentences. NULL when the tape has failed. */
+    heed_decoded *(*decode)(heed_tape *t, const void *model, const model_source *source,
+                            int64_t batch, heed_decode_options options);
+} model_kind;
+
+/* In the order of help; NULL after the last. */
+const model_kind *model_at(int index);
+const model_kind *model_find(const char *name); /* or NULL */
+/* The name that a wrong one most likely means, or NULL. */
+const char *model_nearest(const char *wrong);
+
+#endif

@@ -1,0 +1,239 @@
+/* translate run: translates sentences, and shows what each token of a translation attended to. */
+#include "commands.h"
+#include "judge.h"
+#include "machine.h"
+
+#include <heed/inspect.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROGRAM "translate run"
+
+static const char summary[] =
+    "Translates a sentence, or without one those of the standard input, line by line.\n"
+    "\n"
+    "  translate run --model DIR \"a sentence\"\n"
+    "  translate run --model DIR <sentences >translations";
+
+typedef struct run_options {
+    const char *folder, *attention;
+    int64_t beam, threads;
+    double length_penalty;
+} run_options;
+
+typedef struct runner {
+    translator m;
+    run_options options;
+    heed_tape *tape;
+    heed_maps *maps; /* NULL: nobody looks */
+    int sentences;   /* so far */
+} runner;
+
+/* ---- attention ---- */
+
+typedef bool map_writer(const heed_maps *m, const char *path, char *error, size_t error_size);
+
+/* By the ending of the file's name; NULL for another one. */
+static map_writer *writer_for(const char *path)
+{
+    const char *ending = strrchr(path, '.');
+    if (ending && strcmp(ending, ".html") == 0)
+        return heed_maps_write_html;
+    if (ending && strcmp(ending, ".svg") == 0)
+        return heed_maps_write_svg;
+    return NULL;
+}
+
+/* The texts of tokens, without the space that a word begins with; a space alone is shown. */
+static const char **labels_of(const vocabulary *v, const id_list *ids, heed__text *texts)
+{
+    const char **labels = calloc(ids->count + 1, sizeof *labels);
+    for (size_t i = 0; i < ids->count; i++) {
+        text_span token = { "", 0 };
+        vocabulary_token(v, ids->ids[i], &token);
+        size_t space = token.size > 1 && token.bytes[0] == ' ';
+        if (token.size == 1 && token.bytes[0] == ' ')
+            token = (text_span){ "\u2423", strlen("\u2423") };
+        heed__text_add(texts, token.bytes + space, token.size - space);
+        heed__text_add(texts, "", 1);
+    }
+    const char *at = texts->bytes;
+    for (size_t i = 0; labels && !texts->failed && i < ids->count; i++) {
+        labels[i] = at;
+        at += strlen(at) + 1;
+    }
+    if (labels && !texts->failed)
+        return labels;
+    free(labels);
+    return NULL;
+}
+
+static bool label(runner *r, const char *name, const written *w, char *error, size_t error_size)
+{
+    heed__text texts[SIDES] = { { 0 }, { 0 } };
+    const char **keys =
+        labels_of(r->m.vocabularies[SIDE_SOURCE], &w->source, &texts[SIDE_SOURCE]);
+    const char **queries =
+        labels_of(r->m.vocabularies[SIDE_TARGET], &w->target, &texts[SIDE_TARGET]);
+    bool good = keys && queries;
+    if (!good)
+        heed__say(error, error_size, "not enough memory");
+    else
+        good = heed_maps_label(r->maps, name, (int64_t)w->target.count, queries,
+                               (int64_t)w->source.count, keys, error, error_size);
+    free(keys);
+    free(queries);
+    heed__text_free(&texts[SIDE_SOURCE]);
+    heed__text_free(&texts[SIDE_TARGET]);
+    return good;
+}
+
+/* Given its own translation as the teacher, the model goes through the same steps as in the
+ * search and attends to the same. */
+static bool record(runner *r, const written *w, char *error, size_t error_size)
+{
+    heed_tape *t = r->tape;
+    char name[40];
+    snprintf(name, sizeof name, "sentence %d", r->sentences);
+    model_source source = { NULL, NULL };
+    source.ids = heed_ids(t, HEED_SHAPE(1, (int64_t)w->source.count), w->source.ids);
+    heed_tensor *target = heed_ids(t, HEED_SHAPE(1, (int64_t)w->target.count), w->target.ids);
+    heed_tensor *inputs = heed_shift_right(t, target, VOCABULARY_SOS);
+    model_output o = r->m.kind->forward(t, r->m.model, &source, inputs, 1);
+    heed_maps_record(r->maps, t, o.weights, "%s", name);
+    if (heed_error(t))
+        return heed__say(error, error_size, "%s", heed_error(t));
+    return label(r, name, w, error, error_size);
+}
+
+/* ---- sentences ---- */
+
+static bool translate(runner *r, text_span sentence, char *error, size_t error_size)
+{
+    written w;
+    heed_tape_reset(r->tape);
+    r->sentences++;
+    bool good = judge_translate(&r->m, r->tape, sentence, (int)r->options.beam,
+                                r->options.length_penalty, &w, error, error_size) &&
+                (!r->maps || record(r, &w, error, error_size));
+    if (good) {
+        fwrite(w.text, 1, w.size, stdout);
+        putchar('\n');
+        if (fflush(stdout) != 0)
+            good = heed__say(error, error_size, "cannot write the translation");
+    }
+    written_free(&w);
+    return good;
+}
+
+static bool translate_lines(runner *r, char *error, size_t error_size)
+{
+    char *line = NULL, why[800];
+    size_t capacity = 0;
+    ssize_t size;
+    bool good = true;
+    while (good && !machine_interrupted() && (size = getline(&line, &capacity, stdin)) >= 0) {
+        while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r'))
+            size--;
+        good = translate(r, (text_span){ line, (size_t)size }, why, sizeof why);
+        if (!good)
+            heed__say(error, error_size, "line %d: %s", r->sentences, why);
+    }
+    free(line);
+    if (good && ferror(stdin))
+        return heed__say(error, error_size, "cannot read the standard input");
+    return good;
+}
+
+/* The words of the command line are one sentence. */
+static bool translate_words(runner *r, int count, char *const *words, char *error,
+                            size_t error_size)
+{
+    heed__text sentence = { 0 };
+    for (int i = 0; i < count; i++)
+        heed__text_print(&sentence, "%s%s", i ? " " : "", words[i]);
+    bool good = sentence.failed ? heed__say(error, error_size, "not enough memory")
+                                : translate(r, (text_span){ sentence.bytes, sentence.size },
+                                            error, error_size);
+    heed__text_free(&sentence);
+    return good;
+}
+
+/* ---- the command ---- */
+
+static int run(runner *r, int count, char *const *words, char *error, size_t error_size)
+{
+    const char *attention = r->options.attention;
+    if (attention && !writer_for(attention)) {
+        heed__say(error, error_size, "--attention must name a file .html or .svg, not '%s'",
+                  attention);
+        return 2;
+    }
+    if (!translator_open(&r->m, r->options.folder, error, error_size))
+        return 1;
+    if (attention && !r->m.kind->attends) {
+        heed__say(error, error_size, "--attention: %s has none to show", r->m.kind->name);
+        return 2;
+    }
+    r->tape = heed_tape_new(NULL);
+    if (attention)
+        r->maps = heed_maps_new((heed_maps_options){ .title = r->m.kind->name });
+    if (!r->tape || (attention && !r->maps)) {
+        heed__say(error, error_size, "not enough memory");
+        return 1;
+    }
+    heed_set_recording(r->tape, false);
+    bool good = count > 0 ? translate_words(r, count, words, error, error_size)
+                          : translate_lines(r, error, error_size);
+    if (good && attention && r->sentences > 0)
+        good = writer_for(attention)(r->maps, attention, error, error_size);
+    return !good ? 1 : machine_interrupted() ? 130 : 0;
+}
+
+int run_command(int count, char **arguments)
+{
+    char error[1000] = "";
+    runner r = { .options = { .beam = 1 } };
+    run_options *o = &r.options;
+    option table[] = {
+        { "model", OPTION_STRING, &o->folder, "folder of a model; must be given",
+          .argument = "DIR" },
+        { "beam", OPTION_INTEGER, &o->beam, "hypotheses that a search keeps; 1: greedy",
+          .least = 1, .most = 1000 },
+        { "length-penalty", OPTION_REAL, &o->length_penalty,
+          "alpha of Wu et al. 2016: above 0 favours long translations", .argument = "A",
+          .low = 0, .high = INFINITY },
+        { "attention", OPTION_STRING, &o->attention,
+          "maps of what each token attended to, of all sentences",
+          .argument = "FILE.html|.svg" },
+        { "threads", OPTION_INTEGER, &o->threads,
+          "threads; 0: OMP_NUM_THREADS, else all processors", .least = 0, .most = 1024 },
+    };
+    size_t size = sizeof table / sizeof *table;
+    int options = options_before_words(table, size, count, arguments);
+    switch (options_parse(PROGRAM, table, size, options, arguments, error, sizeof error)) {
+    case OPTIONS_HELP:
+        options_help(stdout, PROGRAM, summary, table, size);
+        return 0;
+    case OPTIONS_BAD:
+        fprintf(stderr, "%s\n", error);
+        return 2;
+    default:
+        break;
+    }
+    if (!o->folder) {
+        fputs(PROGRAM ": --model DIR must say which model\n", stderr);
+        return 2;
+    }
+    if (o->threads > 0)
+        heed_set_threads((int)o->threads);
+    int code = run(&r, count - options, arguments + options, error, sizeof error);
+    if (code != 0 && error[0])
+        fprintf(stderr, PROGRAM ": %s\n", error);
+    heed_maps_free(r.maps);
+    heed_tape_free(r.tape);
+    translator_close(&r.m);
+    return code;
+}

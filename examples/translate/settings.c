@@ -1,0 +1,401 @@
+/* The settings of a model (settings.h). The options table is the only list of them: config.json
+ * is written and read by walking it. */
+#include "settings.h"
+
+#include "corpus.h"
+#include "file.h"
+#include "json.h"
+
+#include <heed/optim.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT "heed translate"
+
+void settings_begin(settings *s)
+{
+    *s = (settings){
+        .count = CORPUS_PAIRS,
+        .vocabulary_size = 8000,
+        .embedding = 64,
+        .hidden = 128,
+        .layers = 1,
+        .epochs = 20,
+        .batch = 64,
+        .lr = 3e-3,
+        .min_lr = 1e-4,
+        .warmup = 50,
+        .schedule = HEED_COSINE,
+        .clip = 1,
+        .patience = 5,
+        .forcing_first = 1,
+        .forcing_threshold = 0.9,
+        .seed = 1,
+    };
+}
+
+void settings_free(settings *s)
+{
+    free(s->strings[0]);
+    free(s->strings[1]);
+    *s = (settings){ 0 };
+}
+
+static const char *const vocabularies = "auto|words|characters|bpe";
+
+size_t settings_table(settings *s, option table[SETTINGS_OPTIONS])
+{
+    const option options[] = {
+        { .name = "Pairs", .kind = OPTION_HEADING },
+        { "pairs", OPTION_STRING, &s->pairs,
+          "lines of source, tab, target, UTF-8; without it those of --task",
+          .argument = "FILE.tsv" },
+        { "task", OPTION_CHOICE, &s->task, "pairs that are made",
+          .choices = "numbers|numbers-back|dates|dates-korean" },
+        { "count", OPTION_INTEGER, &s->count, "pairs of the task", .least = CORPUS_PARTS,
+          .most = 10000000 },
+        { "swap", OPTION_FLAG, &s->swap, "from the second column to the first",
+          .argument = "" },
+        { .name = "Tokens", .kind = OPTION_HEADING },
+        { "vocabulary", OPTION_CHOICE, &s->vocabulary,
+          "of both sides; auto: as the task needs, bpe for --pairs", .choices = vocabularies },
+        { "source-vocabulary", OPTION_CHOICE, &s->source_vocabulary, "auto: as --vocabulary",
+          .choices = vocabularies },
+        { "target-vocabulary", OPTION_CHOICE, &s->target_vocabulary, "auto: as --vocabulary",
+          .choices = vocabularies },
+        { "vocabulary-size", OPTION_INTEGER, &s->vocabulary_size, "tokens of a side at most",
+          .least = VOCABULARY_SPECIALS + 1, .most = VOCABULARY_MOST },
+        { "lower", OPTION_FLAG, &s->lower, "small letters in the source", .argument = "" },
+        { .name = "Model", .kind = OPTION_HEADING },
+        { "model", OPTION_STRING, &s->model, "its kind (see below); must be given",
+          .argument = "NAME" },
+        { "embedding", OPTION_INTEGER, &s->embedding, "numbers per token", .least = 1,
+          .most = 1000000 },
+        { "hidden", OPTION_INTEGER, &s->hidden, "numbers per state", .least = 1,
+          .most = 1000000 },
+        { "layers", OPTION_INTEGER, &s->layers, "recurrent layers of each side", .least = 1,
+          .most = HEED_RECURRENT_MAX_LAYERS },
+        { "dropout", OPTION_REAL, &s->dropout, "share of values dropped while training",
+          .low = 0, .high = 1, .below = true },
+        { "reverse", OPTION_FLAG, &s->reverse, "the encoder reads from the end",
+          .argument = "" },
+        { "input-feeding", OPTION_FLAG, &s->input_feeding,
+          "the decoder is told what it attended to (luong-...)", .argument = "" },
+        { .name = "Training", .kind = OPTION_HEADING },
+        { "epochs", OPTION_INTEGER, &s->epochs, "times through the pairs at most", .least = 1,
+          .most = 1000000 },
+        { "minutes", OPTION_REAL, &s->minutes, "stop after that time; 0: no limit",
+          .argument = "M", .low = 0, .high = INFINITY },
+        { "batch", OPTION_INTEGER, &s->batch, "pairs per step", .least = 1, .most = 1000000 },
+        { "lr", OPTION_REAL, &s->lr, "highest learning rate of Adam", .low = 0,
+          .high = INFINITY, .above = true },
+        { "min-lr", OPTION_REAL, &s->min_lr, "learning rate at the end", .low = 0,
+          .high = INFINITY },
+        { "warmup", OPTION_INTEGER, &s->warmup, "steps over which the rate rises", .least = 0,
+          .most = 1000000000 },
+        { "schedule", OPTION_CHOICE, &s->schedule, "how the rate falls",
+          .choices = "constant|linear|cosine" },
+        { "clip", OPTION_REAL, &s->clip, "largest norm of the gradient; 0: any", .low = 0,
+          .high = INFINITY },
+        { "smoothing", OPTION_REAL, &s->smoothing, "of labels", .low = 0, .high = 1,
+          .below = true },
+        { "patience", OPTION_INTEGER, &s->patience,
+          "stop after so many epochs without a better dev loss; 0: never", .least = 0,
+          .most = 1000000 },
+        { "seed", OPTION_INTEGER, &s->seed, "of pairs, weights, batches and dropout",
+          .least = 0, .most = INT64_MAX },
+        { .name = "Teacher forcing", .kind = OPTION_HEADING },
+        { "forcing", OPTION_CHOICE, &s->forcing,
+          "how often the decoder is given the true token before, as training goes on",
+          .choices = "constant|linear|exponential|inverse-sigmoid|metric" },
+        { "forcing-first", OPTION_REAL, &s->forcing_first, "at first", .low = 0, .high = 1,
+          .above = true },
+        { "forcing-least", OPTION_REAL, &s->forcing_least, "never less", .low = 0, .high = 1 },
+        { "forcing-steps", OPTION_INTEGER, &s->forcing_steps,
+          "steps over which it falls; 0: those of all epochs", .least = 0, .most = INT64_MAX },
+        { "forcing-k", OPTION_REAL, &s->forcing_k,
+          "constant of exponential (0: 0.1) and inverse-sigmoid (0: 20)", .low = 0,
+          .high = INFINITY },
+        { "forcing-threshold", OPTION_REAL, &s->forcing_threshold,
+          "metric: token accuracy of the dev part from which on it is least", .low = 0,
+          .high = 1 },
+        { .name = "Run", .kind = OPTION_HEADING },
+        { "out", OPTION_STRING, &s->out, "folder of the model; must be given",
+          .argument = "DIR" },
+        { "threads", OPTION_INTEGER, &s->threads,
+          "threads; 0: OMP_NUM_THREADS, else all processors", .least = 0, .most = 1024 },
+    };
+    memcpy(table, options, sizeof options);
+    return sizeof options / sizeof *options;
+}
+
+/* ---- what is sound ---- */
+
+static bool model_is_sound(const settings *s, char *error, size_t error_size)
+{
+    const model_kind *kind = model_find(s->model);
+    const char *near = model_nearest(s->model);
+    if (!kind)
+        return heed__say(error, error_size, "there is no model '%s'%s%s%s", s->model,
+                         near ? "; did you mean " : ": --help lists them", near ? near : "",
+                         near ? "?" : "");
+    if (kind->two_directions && s->hidden % 2)
+        return heed__say(error, error_size,
+                         "--hidden %lld is odd, but %s has two directions of half that width",
+                         (long long)s->hidden, s->model);
+    if (s->input_feeding && !kind->feeds)
+        return heed__say(error, error_size, "--input-feeding is for luong-..., not for %s",
+                         s->model);
+    return true;
+}
+
+/* Where an option was not given it is `otherwise`. */
+static void choose(int *chosen, int both, vocabulary_kind otherwise)
+{
+    if (*chosen == 0)
+        *chosen = both ? both : (int)otherwise + 1;
+}
+
+bool settings_check(settings *s, char *error, size_t error_size)
+{
+    if (!s->model)
+        return heed__say(error, error_size, "--model NAME must say which; --help lists them");
+    if (!s->out || s->out[0] == '\0')
+        return heed__say(error, error_size, "--out DIR must say where the model goes");
+    if (!model_is_sound(s, error, error_size))
+        return false;
+    if (s->swap && !s->pairs)
+        return heed__say(error, error_size, "--swap is for --pairs; there is --task %s",
+                         "numbers-back");
+    if (!s->pairs && s->count > corpus_task_size((corpus_task)s->task))
+        return heed__say(error, error_size, "--count %lld: there are %lld pairs of %s",
+                         (long long)s->count, (long long)corpus_task_size((corpus_task)s->task),
+                         corpus_task_name((corpus_task)s->task));
+    if (s->min_lr > s->lr)
+        return heed__say(error, error_size, "--min-lr %g is above --lr %g", s->min_lr, s->lr);
+    if (s->forcing_least > s->forcing_first)
+        return heed__say(error, error_size, "--forcing-least %g is above --forcing-first %g",
+                         s->forcing_least, s->forcing_first);
+    if (s->forcing == HEED_FORCING_EXPONENTIAL && s->forcing_k >= 1)
+        return heed__say(error, error_size,
+                         "--forcing-k must be below 1 for exponential, not %g", s->forcing_k);
+
+    bool words_in = s->task == CORPUS_NUMBERS, words_out = s->task == CORPUS_NUMBERS_BACK;
+    vocabulary_kind in = words_in ? VOCABULARY_WORDS : VOCABULARY_CHARACTERS;
+    vocabulary_kind out = words_out ? VOCABULARY_WORDS : VOCABULARY_CHARACTERS;
+    choose(&s->source_vocabulary, s->vocabulary, s->pairs ? VOCABULARY_BPE : in);
+    choose(&s->target_vocabulary, s->vocabulary, s->pairs ? VOCABULARY_BPE : out);
+    return true;
+}
+
+/* ---- config.json ---- */
+
+/* The settings that config.json keeps, and what it keeps besides. */
+static size_t stored_table(settings *s, option table[SETTINGS_OPTIONS])
+{
+    const option more[] = {
+        { .name = "source-tokens",
+          .kind = OPTION_INTEGER,
+          .value = &s->source_tokens,
+          .least = VOCABULARY_SPECIALS,
+          .most = VOCABULARY_MOST },
+        { .name = "target-tokens",
+          .kind = OPTION_INTEGER,
+          .value = &s->target_tokens,
+          .least = VOCABULARY_SPECIALS,
+          .most = VOCABULARY_MOST },
+        { .name = "longest",
+          .kind = OPTION_INTEGER,
+          .value = &s->longest,
+          .least = 1,
+          .most = INT32_MAX / 2 },
+    };
+    size_t count = settings_table(s, table), kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (table[i].kind != OPTION_HEADING && table[i].value != (void *)&s->out &&
+            table[i].value != (void *)&s->threads)
+            table[kept++] = table[i];
+    }
+    memcpy(table + kept, more, sizeof more);
+    return kept + sizeof more / sizeof *more;
+}
+
+/* The index-th of "numbers|dates" as a span; bytes NULL after the last. */
+static text_span choice_at(const char *choices, int index)
+{
+    for (; index > 0 && choices; index--) {
+        choices = strchr(choices, '|');
+        choices += choices != NULL;
+    }
+    return (text_span){ choices, choices ? strcspn(choices, "|") : 0 };
+}
+
+static void write_value(const option *o, heed__text *to)
+{
+    text_span span = { NULL, 0 };
+    switch (o->kind) {
+    case OPTION_INTEGER:
+        heed__text_print(to, "%lld", (long long)*(int64_t *)o->value);
+        return;
+    case OPTION_REAL:
+        heed__json_put_double(to, *(double *)o->value);
+        return;
+    case OPTION_FLAG:
+        heed__text_add_string(to, *(bool *)o->value ? "true" : "false");
+        return;
+    case OPTION_CHOICE:
+        span = choice_at(o->choices, *(int *)o->value);
+        break;
+    default:
+        span.bytes = *(const char **)o->value;
+        span.size = span.bytes ? strlen(span.bytes) : 0;
+    }
+    if (!span.bytes)
+        heed__text_add_string(to, "null");
+    else if (heed__utf8_valid(span.bytes, span.size, NULL))
+        heed__json_put_string(to, span.bytes, span.size);
+    else
+        heed__json_put_string(to, "", 0);
+}
+
+void settings_write(settings *s, heed__text *to)
+{
+    option table[SETTINGS_OPTIONS];
+    size_t count = stored_table(s, table);
+    heed__text_print(to, "{\n  \"format\": \"" FORMAT "\",\n  \"version\": 1");
+    for (size_t i = 0; i < count; i++) {
+        heed__text_print(to, ",\n  \"%s\": ", table[i].name);
+        write_value(&table[i], to);
+    }
+    heed__text_add_string(to, "\n}\n");
+}
+
+static bool read_choice(heed__json *json, const option *o)
+{
+    text_span name;
+    for (int i = 0; (name = choice_at(o->choices, i)).bytes; i++) {
+        if (json->event == HEED__JSON_STRING && json->size == name.size &&
+            memcmp(json->text, name.bytes, name.size) == 0) {
+            *(int *)o->value = i;
+            return true;
+        }
+    }
+    return heed__json_fail(json, "\"%s\" must be one of %s", o->name, o->choices);
+}
+
+static bool read_real(heed__json *json, const option *o)
+{
+    double *x = o->value;
+    if (!heed__json_double(json, x))
+        return false;
+    if (*x < o->low || *x > o->high)
+        return heed__json_fail(json, "\"%s\" must be from %g to %g", o->name, o->low, o->high);
+    return true;
+}
+
+static bool read_string(heed__json *json, settings *s, const option *o)
+{
+    char **own = &s->strings[o->value == (void *)&s->model];
+    if (json->event == HEED__JSON_NULL && o->value != (void *)&s->model)
+        return true;
+    if (json->event != HEED__JSON_STRING)
+        return heed__json_fail(json, "\"%s\" must be a string", o->name);
+    *own = strdup(json->text);
+    *(const char **)o->value = *own;
+    return *own || heed__json_fail(json, "not enough memory");
+}
+
+static bool read_value(heed__json *json, settings *s, const option *o)
+{
+    heed__json_event event = heed__json_next(json);
+    switch (o->kind) {
+    case OPTION_INTEGER:
+        return heed__json_integer(json, o->least, o->most, o->value);
+    case OPTION_REAL:
+        return read_real(json, o);
+    case OPTION_FLAG:
+        *(bool *)o->value = event == HEED__JSON_TRUE;
+        return event == HEED__JSON_TRUE || event == HEED__JSON_FALSE ||
+               heed__json_fail(json, "\"%s\" must be true or false", o->name);
+    case OPTION_CHOICE:
+        return read_choice(json, o);
+    default:
+        return read_string(json, s, o);
+    }
+}
+
+/* "format" and "version" come first and say whose file it is. */
+static bool read_head(heed__json *json)
+{
+    int64_t version;
+    if (heed__json_next(json) != HEED__JSON_OBJECT || heed__json_next(json) != HEED__JSON_KEY ||
+        !heed__json_is(json, "format") || heed__json_next(json) != HEED__JSON_STRING ||
+        !heed__json_is(json, FORMAT) || heed__json_next(json) != HEED__JSON_KEY ||
+        !heed__json_is(json, "version"))
+        return heed__json_fail(json, "this is not the configuration of a heed translate");
+    heed__json_next(json);
+    return heed__json_integer(json, 1, 1, &version);
+}
+
+static void read_settings(heed__json *json, settings *s)
+{
+    option table[SETTINGS_OPTIONS];
+    size_t count = stored_table(s, table), i;
+    bool good = read_head(json);
+    while (good && heed__json_next(json) == HEED__JSON_KEY) {
+        for (i = 0; i < count && !heed__json_is(json, table[i].name); i++) {
+        }
+        if (i == count)
+            good = heed__json_fail(json, "the setting %s is not known here",
+                                   heed__quote(json->text, json->size).text);
+        else
+            good = table[i].given = read_value(json, s, &table[i]);
+    }
+    for (i = 0; good && json->event == HEED__JSON_OBJECT_END && i < count; i++) {
+        if (!table[i].given)
+            good = heed__json_fail(json, "the setting \"%s\" is missing", table[i].name);
+    }
+}
+
+bool settings_read(settings *s, const char *path, char *error, size_t error_size)
+{
+    unsigned char *bytes;
+    size_t size;
+    char why[600];
+    heed__json json;
+    settings_begin(s);
+    if (!heed__file_read(path, NULL, &bytes, &size, error, error_size))
+        return false;
+    heed__json_begin(&json, bytes, size, 4, NULL);
+    read_settings(&json, s);
+    bool good = heed__json_end(&json, why, sizeof why) && model_is_sound(s, why, sizeof why);
+    heed__release(NULL, bytes, size);
+    if (!good)
+        settings_free(s);
+    return good || heed__say(error, error_size, "%s: %s", path, why);
+}
+
+/* ---- what they say ---- */
+
+model_sizes settings_sizes(const settings *s)
+{
+    return (model_sizes){ .source_vocabulary = s->source_tokens,
+                          .target_vocabulary = s->target_tokens,
+                          .embedding = s->embedding,
+                          .hidden = s->hidden,
+                          .layers = (int)s->layers,
+                          .dropout = s->dropout,
+                          .reverse = s->reverse,
+                          .input_feeding = s->input_feeding };
+}
+
+heed_forcing settings_forcing(const settings *s, int64_t steps)
+{
+    return (heed_forcing){ .kind = (heed_forcing_kind)s->forcing,
+                           .first = s->forcing_first,
+                           .least = s->forcing_least,
+                           .steps = s->forcing_steps ? s->forcing_steps : steps,
+                           .k = s->forcing_k,
+                           .threshold = s->forcing_threshold };
+}
