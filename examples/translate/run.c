@@ -1,7 +1,7 @@
 /* translate run: translates sentences, and shows what each token of a translation attended to. */
+#include "classes.h"
 #include "commands.h"
 #include "judge.h"
-#include "machine.h"
 
 #include <heed/inspect.h>
 #include <math.h>
@@ -110,16 +110,27 @@ static bool record(runner *r, const written *w, char *error, size_t error_size)
 
 /* ---- sentences ---- */
 
+static bool is_blank(text_span text)
+{
+    size_t length, at = 0;
+    while (at < text.size && text_class_at(text.bytes, text.size, at, &length) == TEXT_BLANK)
+        at += length;
+    return at == text.size;
+}
+
 static bool translate(runner *r, text_span sentence, char *error, size_t error_size)
 {
-    written w;
+    written w = { 0 };
     heed_tape_reset(r->tape);
     r->sentences++;
-    bool good = judge_translate(&r->m, r->tape, sentence, (int)r->options.beam,
-                                r->options.length_penalty, &w, error, error_size) &&
-                (!r->maps || record(r, &w, error, error_size));
+    /* No model has learned what nothing means. */
+    bool good = is_blank(sentence) ||
+                (judge_translate(&r->m, r->tape, sentence, (int)r->options.beam,
+                                 r->options.length_penalty, &w, error, error_size) &&
+                 (!r->maps || record(r, &w, error, error_size)));
     if (good) {
-        fwrite(w.text, 1, w.size, stdout);
+        if (w.text)
+            fwrite(w.text, 1, w.size, stdout);
         putchar('\n');
         if (fflush(stdout) != 0)
             good = heed__say(error, error_size, "cannot write the translation");
@@ -134,7 +145,7 @@ static bool translate_lines(runner *r, char *error, size_t error_size)
     size_t capacity = 0;
     ssize_t size;
     bool good = true;
-    while (good && !machine_interrupted() && (size = getline(&line, &capacity, stdin)) >= 0) {
+    while (good && (size = getline(&line, &capacity, stdin)) >= 0) {
         while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r'))
             size--;
         good = translate(r, (text_span){ line, (size_t)size }, why, sizeof why);
@@ -189,7 +200,7 @@ static int run(runner *r, int count, char *const *words, char *error, size_t err
                           : translate_lines(r, error, error_size);
     if (good && attention && r->sentences > 0)
         good = writer_for(attention)(r->maps, attention, error, error_size);
-    return !good ? 1 : machine_interrupted() ? 130 : 0;
+    return good ? 0 : 1;
 }
 
 int run_command(int count, char **arguments)

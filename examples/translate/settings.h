@@ -59,6 +59,9 @@ size_t settings_table(settings *s, option table[SETTINGS_OPTIONS]);
 /* What options_parse cannot see. Fills in what was left to the task. */
 bool settings_check(settings *s, char *error, size_t error_size);
 
+/* The part of it that is about the model. */
+bool settings_model_is_sound(const settings *s, char *error, size_t error_size);
+
 /* config.json: every setting but those of one start of the program. What is read is complete,
  * within limits, and names a model that there is. */
 void settings_write(settings *s, heed__text *to);

@@ -1,0 +1,126 @@
+#!/bin/sh
+# Wrong options, bad pairs, damaged and missing files get one sentence and harm nothing; Ctrl-C
+# keeps the best epoch.
+# shellcheck source=tests/translate/common.sh
+. "$(dirname "$0")/common.sh"
+cd "$work" || exit 1
+
+for command in train eval run compare; do
+    is "$command --help" "$translate" $command --help
+done
+is "--help" "$translate" --help
+refuses 2 "did you mean train" trian
+refuses 2 "did you mean bahdanau" train --model bahdanu --out run
+refuses 2 "did you mean luong-dot" train --model luong-dto --out run
+refuses 2 "there is no model 'x'" train --model x --out run
+refuses 2 "did you mean --hidden" train --model gru --hiden 3
+refuses 2 "must say which" train --out run
+refuses 2 "must say where" train --model gru
+refuses 2 "odd" train --model bahdanau --hidden 9 --out run
+refuses 2 "input-feeding is for luong" train --model bahdanau --input-feeding --out run
+refuses 2 "swap" train --model gru --swap --out run
+refuses 2 "73049 pairs of dates" train --model gru --task dates --count 80000 --out run
+refuses 2 "min-lr" train --model gru --lr 0.1 --min-lr 1 --out run
+refuses 2 "forcing-least" train --model gru --forcing-first 0.1 --forcing-least 0.2 --out run
+refuses 2 "below 1" train --model gru --forcing exponential --forcing-k 2 --out run
+refuses 2 "numbers|numbers-back" train --model gru --task letters --out run
+refuses 2 "below 1" train --model gru --dropout 1 --out run
+refuses 2 "must say which model" eval
+refuses 2 "must say which model" run "a sentence"
+refuses 2 "unexpected argument" eval --model run extra
+refuses 2 "1 to 26 folders" compare
+refuses 1 "No such file" train --model gru --pairs missing.tsv --out run
+printf 'one\ttwo\nthree four\n' >pairs
+refuses 1 "pairs:2: .*no tab" train --model gru --pairs pairs --out run
+printf 'one\ttwo\n' >pairs
+refuses 1 "different sources" train --model gru --pairs pairs --out run
+refuses 1 "of memory\|more memory" train --model gru --hidden 1000000 --layers 60 --out run
+is "refused lines made no folder" test ! -e run
+"$translate" train --model rnn --lr 1e60 --clip 0 --count 2000 --schedule constant --warmup 0 \
+    --out diverged --epochs 3 >out 2>err
+is "NaN ends a training with 1" test $? -eq 1
+is "and one sentence" grep -q "is not finite.* --lr" err
+
+# shellcheck disable=SC2086
+is "a run" "$translate" train $tiny --model gru --out run
+refuses 1 "already holds a model" train --model gru --out run
+refuses 1 "No such file" eval --model nowhere
+refuses 1 "No such file" eval --model run --pairs missing
+printf '# nothing\n' >none
+refuses 1 "holds no pair" eval --model run --pairs none
+refuses 2 "has none to show" run --model run seven --attention map.html
+refuses 2 "html or .svg" run --model run seven --attention map.png
+refuses 1 "UTF-8" run --model run "$(printf 'bad \377')"
+refuses 1 "nowhere" compare run nowhere
+
+# damaged FILE PATTERN: a copy of the run whose FILE has been replaced by `new` is refused.
+damaged() {
+    rm -rf bad
+    cp -R run bad
+    mv new "bad/$1"
+    refuses 1 "$2" run --model bad seven
+}
+for file in model.safetensors config.json source.json target.json; do
+    rm -rf bad
+    cp -R run bad
+    rm "bad/$file"
+    refuses 1 "bad/$file: No such file" eval --model bad
+    head -c 30 "run/$file" >new
+    damaged "$file" "$file"
+done
+rm -rf bad
+cp -R run bad
+rm bad/test.tsv
+refuses 1 "test.tsv: No such file" eval --model bad
+# shellcheck disable=SC2086
+is "a model of other tokens" "$translate" train $tiny --model gru --task dates --out dates
+cp dates/source.json new
+damaged source.json "source.json has .* tokens, but the model was made for"
+cp dates/target.json new
+damaged target.json "target.json has .* tokens, but the model was made for"
+cp dates/model.safetensors new
+damaged model.safetensors "model.safetensors"
+sed 's/"hidden": 8/"hidden": 9/' run/config.json >new
+damaged config.json "model.safetensors"
+sed 's/"gru"/"grue"/' run/config.json >new
+damaged config.json "did you mean gru"
+sed 's/"layers": 1/"layers": 1000/' run/config.json >new
+damaged config.json "config.json"
+sed 's/"numbers"/"letters"/' run/config.json >new
+damaged config.json "must be one of"
+sed 's/"reverse": false/"reverse": 0/' run/config.json >new
+damaged config.json "true or false"
+sed '/"dropout"/d' run/config.json >new
+damaged config.json '"dropout" is missing'
+sed 's/"dropout"/"drop"/' run/config.json >new
+damaged config.json "'drop' is not known"
+echo '{"format": "heed gpt"}' >new
+damaged config.json "not the configuration"
+
+# Ctrl-C after the first epoch, and before it.
+"$translate" train --model gru --count 3000 --hidden 16 --epochs 100000 --patience 0 \
+    --out stopped >out 2>err &
+pid=$!
+waited=0
+until [ -s stopped/model.safetensors ] || [ $waited -ge 600 ]; do
+    sleep 0.05
+    waited=$((waited + 1))
+done
+kill -INT $pid
+wait $pid
+is "an interrupted run ends with 130" test $? -eq 130
+is "and says what it kept" grep -q "^Kept: epoch" out
+is "and complains of nothing" test ! -s err
+is "and the best epoch is there" "$translate" eval --model stopped
+"$translate" train --model bahdanau --count 60000 --out early >early.out 2>err &
+pid=$!
+waited=0
+until grep -q "^steps" early.out || [ $waited -ge 600 ]; do
+    sleep 0.05
+    waited=$((waited + 1))
+done
+kill -INT $pid
+wait $pid
+is "so does one before its first epoch" test $? -eq 130
+is "whose numbers are there too" "$translate" run --model early seven
+finish

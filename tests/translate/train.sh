@@ -1,0 +1,92 @@
+#!/bin/sh
+# A model from training to translations: it learns, is judged, writes, and shows its attention.
+# Functions are called by way of `is`.
+# shellcheck disable=SC2016,SC2317
+# shellcheck source=tests/translate/common.sh
+. "$(dirname "$0")/common.sh"
+cd "$work" || exit 1
+
+is "bahdanau learns numbers" "$translate" train --model bahdanau --count 4000 --hidden 48 \
+    --embedding 24 --epochs 12 --out run
+is "one line an epoch" test "$(grep -c '^epoch .* loss .* dev perplexity .* free .* tokens .* exact' .out)" -eq 12
+is "the folder is complete" test -s run/model.safetensors -a -s run/config.json -a \
+    -s run/source.json -a -s run/target.json -a "$(wc -l <run/test.tsv)" -eq 200
+
+# judged FILE: exactly the six keys, each within its range; writes token_accuracy and exact_match.
+judged() {
+    tr -d '{}"' <"$1" | tr ',' '\n' | awk -F: '
+        { n++; keys = keys " " $1; value[$1] = $2 }
+        END {
+            if (n != 6 || keys != " ppl_forced ppl_free token_accuracy exact_match bleu chrf" ||
+                value["ppl_forced"] < 1 || value["ppl_free"] < 1 ||
+                value["token_accuracy"] < 0 || value["token_accuracy"] > 1 ||
+                value["exact_match"] < 0 || value["exact_match"] > 1 ||
+                value["bleu"] < 0 || value["bleu"] > 100 ||
+                value["chrf"] < 0 || value["chrf"] > 100)
+                exit 1
+            print value["token_accuracy"], value["exact_match"]
+        }'
+}
+is "eval" "$translate" eval --model run --json
+cp .out json
+is "eval --json has six keys within their ranges" judged json
+is "it has learned" awk '{ exit !($1 > 0.9 && $2 > 0.6) }' .out
+is "eval for people" "$translate" eval --model run --beam 3 --length-penalty 0.6
+is "it says what BLEU counts" grep -q "bleu .*(characters)" .out
+mv run moved
+is "a moved folder, the pairs by name" "$translate" eval --model moved --json \
+    --pairs moved/test.tsv
+is "gives the same numbers" cmp .out json
+mv moved run
+
+is "run" "$translate" run --model run "five hundred sixty-two" --attention map.html
+is "one line" test "$(wc -l <.out)" -eq 1
+cp .out single
+is "the page names tokens" grep -q hundred map.html
+is "beam, words, options in any order" "$translate" run five --beam 4 hundred --model=run \
+    sixty-two --attention map.svg
+is "an SVG" grep -q "<svg" map.svg
+printf 'five hundred sixty-two\n\nseven\n' >lines
+by_lines() { "$translate" run --model run --attention lines.html <lines; }
+is "lines of the standard input" by_lines
+is "a line for each" test "$(wc -l <.out)" -eq 3
+is "the first as alone" test "$(head -n 1 .out)" = "$(cat single)"
+is "nothing for nothing" test -z "$(sed -n 2p .out)"
+is "maps of both sentences" grep -q "sentence 3" lines.html
+
+# shellcheck disable=SC2086
+for model in rnn gru lstm luong-dot luong-general luong-concat; do
+    is "$model" "$translate" train $tiny --model $model --out "$model" --reverse --layers 2 \
+        --dropout 0.1 --smoothing 0.1 --forcing inverse-sigmoid
+done
+is "compare" "$translate" compare run lstm luong-dot
+is "it says that pairs differ" grep -q "not the same" .out
+is "a row for all" grep -q "^all  *200  " .out
+is "on the same pairs" "$translate" compare lstm luong-dot --pairs run/test.tsv
+is "it does not" sh -c "! grep -q 'not the same' '$work/.out'"
+
+for forcing in constant linear exponential metric; do
+    # shellcheck disable=SC2086
+    is "forcing $forcing" "$translate" train $tiny --model luong-dot --input-feeding \
+        --forcing $forcing --forcing-least 0.1 --forcing-threshold 0 --forcing-first 0.9 \
+        --out "forcing-$forcing" --task dates-korean
+done
+# shellcheck disable=SC2086
+is "the same again" "$translate" train $tiny --model luong-dot --input-feeding \
+    --forcing linear --forcing-least 0.1 --forcing-threshold 0 --forcing-first 0.9 \
+    --out again --task dates-korean --threads 2
+is "has the same bits" cmp again/model.safetensors forcing-linear/model.safetensors
+
+printf '%s\n' 'a cat	eine Katze' 'a dog	ein Hund' '# says nothing' 'the cat	die Katze' \
+    ' # number	Nummer' >pairs.tsv
+for kind in words characters bpe; do
+    # shellcheck disable=SC2086
+    is "pairs of a file, $kind" "$translate" train $tiny --model gru --pairs pairs.tsv \
+        --vocabulary $kind --swap --out "pairs-$kind"
+    is "judged by what was held out" "$translate" eval --model "pairs-$kind"
+    is "one pair" grep -q "^pairs  *1$" .out
+done
+is "small letters" "$translate" train --model gru --pairs pairs.tsv --lower --out lower --epochs 1
+is "the time is over" "$translate" train --model gru --minutes 0.001 --out timed
+is "and the model is there" "$translate" eval --model timed --json
+finish

@@ -1,0 +1,73 @@
+# shellcheck shell=sh disable=SC2034
+# What the end-to-end tests of translate share: POSIX sh, sourced by each. A test is called with
+# the program and a folder for its files, and prints TAP.
+#
+#     . "$(dirname "$0")/common.sh"
+#     is "a name" test -e "$work/file"
+#     refuses 2 "did you mean --layers" train --layrs 3
+#     finish
+
+[ $# -eq 2 ] || { echo "usage: $0 TRANSLATE FOLDER" >&2; exit 2; }
+translate=$1
+work=$2/translate.$(basename "$0" .sh).$$
+rm -rf "$work"
+mkdir -p "$work"
+# Absolute, so that a test may change its folder.
+case $translate in /*) ;; *) translate=$PWD/$translate ;; esac
+work=$(cd "$work" && pwd)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# These models are too small for several threads to be of use.
+OMP_NUM_THREADS=1
+export OMP_NUM_THREADS
+tiny="--count 300 --hidden 8 --embedding 8 --epochs 1"
+count=0
+failed=0
+
+pass() {
+    count=$((count + 1))
+    echo "ok $count - $1"
+}
+
+flunk() {
+    count=$((count + 1))
+    failed=$((failed + 1))
+    echo "not ok $count - $1"
+}
+
+# is NAME COMMAND...: the command succeeds. What it says, if anything, is in $work/.out.
+is() {
+    name=$1
+    shift
+    if "$@" >"$work/.now" 2>"$work/.err"; then
+        pass "$name"
+    else
+        flunk "$name"
+        sed 's/^/# /' "$work/.err"
+    fi
+    [ ! -s "$work/.now" ] || mv "$work/.now" "$work/.out"
+}
+
+# refuses CODE PATTERN ARGUMENTS...: translate ends with that code and one sentence on stderr
+# that matches.
+refuses() {
+    wanted=$1
+    pattern=$2
+    shift 2
+    "$translate" "$@" </dev/null >"$work/.refused" 2>"$work/.err"
+    code=$?
+    if [ $code -eq "$wanted" ] && [ "$(wc -l <"$work/.err")" -eq 1 ] &&
+        grep -q -e "$pattern" "$work/.err" && [ ! -s "$work/.refused" ]; then
+        pass "refused: $(head -c 300 "$work/.err" | sed "s|$work/||g; s/#/(number)/g")"
+    else
+        flunk "translate $*: exit code $code, expected $wanted and '$pattern'"
+        head -c 2000 "$work/.err" | sed 's/^/# /'
+    fi
+}
+
+finish() {
+    echo "1..$count"
+    [ $failed -eq 0 ]
+    exit
+}
