@@ -22,49 +22,9 @@ trap 'exit 1' HUP INT TERM
 OMP_NUM_THREADS=1
 export OMP_NUM_THREADS
 tiny="--layers 1 --heads 2 --width 16 --context 8 --batch 4 --progress none"
-count=0
-failed=0
-
-pass() {
-    count=$((count + 1))
-    echo "ok $count - $1"
-}
-
-flunk() {
-    count=$((count + 1))
-    failed=$((failed + 1))
-    echo "not ok $count - $1"
-}
-
-# is NAME COMMAND...: the command succeeds.
-is() {
-    name=$1
-    shift
-    if "$@" >"$work/.now" 2>"$work/.err"; then
-        pass "$name"
-    else
-        flunk "$name"
-        sed 's/^/# /' "$work/.err"
-    fi
-    mv "$work/.now" "$work/.out"
-}
-
-# refuses CODE PATTERN ARGUMENTS...: gpt ends with that code and one sentence on stderr that
-# matches.
-refuses() {
-    wanted=$1
-    pattern=$2
-    shift 2
-    "$gpt" "$@" >"$work/.out" 2>"$work/.err"
-    code=$?
-    if [ $code -eq "$wanted" ] && [ "$(wc -l <"$work/.err")" -eq 1 ] &&
-        grep -q -e "$pattern" "$work/.err" && [ ! -s "$work/.out" ]; then
-        pass "refused: $(head -c 300 "$work/.err" | sed "s|$work/||g; s/#/(number)/g")"
-    else
-        flunk "gpt $*: exit code $code, expected $wanted and '$pattern'"
-        head -c 2000 "$work/.err" | sed 's/^/# /'
-    fi
-}
+program=$gpt
+# shellcheck source=tests/programs.sh
+. "$(dirname "$0")/../programs.sh"
 
 # A text of some 20 kB to learn.
 make_text() {
@@ -75,10 +35,4 @@ make_text() {
 # A log without its timings.
 log_of() {
     sed 's/"ms":[^,]*,"tokens_per_s":[^,}]*//' "$1/log.jsonl"
-}
-
-finish() {
-    echo "1..$count"
-    [ $failed -eq 0 ]
-    exit
 }
