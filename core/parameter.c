@@ -126,6 +126,35 @@ static void *take(heed_params *ps, size_t bytes)
     return p;
 }
 
+/* Zeros in a chunk of their own, apart from those that values fill, so that values lie densely.
+ */
+static void *take_apart(heed_params *ps, size_t bytes)
+{
+    if (!heed__add_size(bytes, HEED__CHUNK_HEADER, &bytes))
+        return NULL;
+    heed__chunk *c = heed__allocate(ps->allocator, bytes);
+    if (!c)
+        return NULL;
+    memset(c, 0, bytes);
+    *c = (heed__chunk){ .next = ps->chunks, .size = bytes };
+    ps->chunks = c;
+    return (char *)c + HEED__CHUNK_HEADER;
+}
+
+void *heed_params_keep(heed_params *ps, int64_t count, size_t size)
+{
+    size_t bytes;
+    void *kept = NULL;
+    if (!ps || ps->failed)
+        return NULL;
+    if (count >= 0 && !__builtin_mul_overflow((size_t)count, size, &bytes))
+        kept = take_apart(ps, bytes);
+    if (!kept)
+        heed_params_fail(ps, "%s: no memory for %" PRId64 " times %zu bytes",
+                         ps->depth ? ps->scope : "params", count, size);
+    return kept;
+}
+
 heed_parameter *heed_parameter_new(heed_params *ps, const char *name, heed_shape shape,
                                    unsigned flags)
 {
@@ -154,23 +183,12 @@ heed_parameter *heed_parameter_new(heed_params *ps, const char *name, heed_shape
         ps->list = list;
         ps->capacity = capacity;
     }
-    /* The record of a parameter lives in the allocator too, but apart, so that values lie
-     * densely. */
     size_t length = strlen(full) + 1;
-    heed__chunk *node =
-        heed__allocate(ps->allocator, HEED__CHUNK_HEADER + sizeof(heed_parameter) + length);
-    void *data = node ? take(ps, (size_t)size * heed_dtype_size(ps->dtype)) : NULL;
-    if (!data) {
-        if (node)
-            heed__release(ps->allocator, node,
-                          HEED__CHUNK_HEADER + sizeof(heed_parameter) + length);
+    heed_parameter *p = take_apart(ps, sizeof *p + length);
+    void *data = p ? take(ps, (size_t)size * heed_dtype_size(ps->dtype)) : NULL;
+    if (!data)
         return heed_params_fail(ps, "parameter %s: out of memory for shape %s", full,
                                 heed_shape_text(&shape, text, sizeof text));
-    }
-    *node = (heed__chunk){ .next = ps->chunks,
-                           .size = HEED__CHUNK_HEADER + sizeof(heed_parameter) + length };
-    ps->chunks = node;
-    heed_parameter *p = (heed_parameter *)((char *)node + HEED__CHUNK_HEADER);
     char *copy = memcpy(p + 1, full, length);
     *p = (heed_parameter){ .name = copy,
                            .dtype = ps->dtype,

@@ -52,6 +52,9 @@ HEED_API void heed_params_scope_end(heed_params *ps);
  * or no memory. */
 HEED_API heed_parameter *heed_parameter_new(heed_params *ps, const char *name, heed_shape shape,
                                             unsigned flags);
+/* Zeroed memory for count things of so many bytes, which lives as long as the set: for what a
+ * module needs several of. NULL on a failed set or for want of memory, which fails the set. */
+HEED_API void *heed_params_keep(heed_params *ps, int64_t count, size_t size);
 HEED_API int heed_params_count(const heed_params *ps);
 HEED_API heed_parameter *heed_params_at(const heed_params *ps, int index);
 /* or NULL */

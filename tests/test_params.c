@@ -318,9 +318,42 @@ START_TEST(partial_out_of_memory)
 }
 END_TEST
 
+/* ---- memory that a set keeps ---- */
+
+START_TEST(kept)
+{
+    counter c = { 0 };
+    heed_allocator allocator = { count_allocate, count_release, &c };
+    heed_params *ps = new_set(HEED_F32, &allocator);
+    fill(ps, 0);
+    unsigned char *bytes = heed_params_keep(ps, 1000, 3);
+    ck_assert_ptr_nonnull(bytes);
+    ck_assert_int_eq((uintptr_t)bytes % 64, 0);
+    for (int i = 0; i < 3000; i++)
+        ck_assert_int_eq(bytes[i], 0);
+    memset(bytes, 1, 3000);
+    assert_value(ps, 0, 0);
+    assert_value(ps, 12, 0);
+    ck_assert_ptr_null(heed_params_keep(ps, INT64_MAX, 8));
+    ck_assert_str_eq(heed_params_error(ps),
+                     "params: no memory for 9223372036854775807 times 8 bytes");
+    ck_assert_ptr_null(heed_params_keep(ps, 1, 1));
+    heed_params_clear_error(ps);
+    c.refuse_at = 1;
+    ck_assert_ptr_null(heed_params_keep(ps, 1, 1));
+    heed_params_clear_error(ps);
+    ck_assert_ptr_null(heed_params_keep(ps, -1, 1));
+    heed_params_free(ps);
+    ck_assert_int_eq(c.held, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("params");
+    TCase *memory = tcase_create("memory");
+    tcase_add_test(memory, kept);
+    suite_add_tcase(suite, memory);
     TCase *names = tcase_create("names");
     tcase_add_test(names, patterns);
     tcase_add_test(names, freezing);
