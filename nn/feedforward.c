@@ -24,21 +24,31 @@ void heed_feedforward_init(heed_feedforward *m, heed_params *ps, const char *nam
                            int64_t width, heed_feedforward_options options)
 {
     int64_t hidden = options.hidden > 0 ? options.hidden : 4 * width;
-    *m = (heed_feedforward){ .activation = options.activation, .dropout = options.dropout };
+    heed_linear_options linear = { options.bias, options.init, options.layers, options.random };
+    *m = (heed_feedforward){ .activation = options.activation,
+                             .dropout = options.dropout,
+                             .hidden_dropout = options.hidden_dropout,
+                             .gated = options.gated };
     heed_params_scope(ps, name);
-    heed_linear_init(
-        &m->up, ps, "up", width, hidden,
-        (heed_linear_options){ options.bias, options.init, options.layers, options.random });
-    heed_linear_init(&m->down, ps, "down", hidden, width,
-                     (heed_linear_options){ options.bias, options.output_init, options.layers,
-                                            options.random });
+    heed_linear_init(&m->up, ps, "up", width, hidden, linear);
+    if (options.gated)
+        heed_linear_init(&m->gate, ps, "gate", width, hidden, linear);
+    linear.init = options.output_init;
+    heed_linear_init(&m->down, ps, "down", hidden, width, linear);
     heed_params_scope_end(ps);
 }
 
 heed_tensor *heed_feedforward_forward(heed_tape *t, const heed_feedforward *m, heed_tensor *x)
 {
     heed_tensor *hidden = heed_linear_forward(t, &m->up, x); /* [..., 4 C] */
-    heed_tensor *active = heed_activate(t, m->activation, hidden);
-    heed_tensor *y = heed_linear_forward(t, &m->down, active); /* [..., C] */
+    if (m->gated) {
+        heed_tensor *gate = heed_linear_forward(t, &m->gate, x);
+        hidden = heed_mul(t, heed_activate(t, m->activation, gate), hidden);
+    } else {
+        hidden = heed_activate(t, m->activation, hidden);
+    }
+    if (m->hidden_dropout != 0)
+        hidden = heed_dropout(t, hidden, m->hidden_dropout);
+    heed_tensor *y = heed_linear_forward(t, &m->down, hidden); /* [..., C] */
     return m->dropout != 0 ? heed_dropout(t, y, m->dropout) : y;
 }

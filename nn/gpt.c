@@ -12,8 +12,8 @@ static bool sound(heed_params *ps, const heed_gpt_options *o)
                          (long long)o->vocabulary);
     else if (o->context < 1 || o->context > INT32_MAX)
         heed_params_fail(ps, "context %lld is not in 1 .. 2147483647", (long long)o->context);
-    else if (o->layers < 1 || o->layers > HEED_GPT_MAX_LAYERS)
-        heed_params_fail(ps, "layers %d is not in 1 .. %d", o->layers, HEED_GPT_MAX_LAYERS);
+    else if (o->layers < 1 || o->layers > HEED_STACK_MAX_LAYERS)
+        heed_params_fail(ps, "layers %d is not in 1 .. %d", o->layers, HEED_STACK_MAX_LAYERS);
     else if (o->heads < 1)
         heed_params_fail(ps, "heads %d is not positive", o->heads);
     else if (o->width < 1 || o->width > INT32_MAX)
@@ -32,11 +32,14 @@ void heed_gpt_init(heed_gpt *m, heed_params *ps, heed_gpt_options o)
     if (!sound(ps, &o))
         return;
     m->options = o;
-    heed_norm_options norm = { .kind = o.norm, .bias = o.bias };
     heed_block_options block = {
-        .norm = norm,
+        .place = o.place,
+        .norm = { .kind = o.norm, .bias = o.bias },
         .attention = { .heads = o.heads,
+                       .key_heads = o.key_heads,
+                       .packed = true,
                        .causality = HEED_CAUSAL_TOP_LEFT,
+                       .positions = o.context,
                        .bias = o.bias,
                        .attention_dropout = o.dropout,
                        .dropout = o.dropout,
@@ -45,6 +48,7 @@ void heed_gpt_init(heed_gpt *m, heed_params *ps, heed_gpt_options o)
                        .layers = o.layers,
                        .random = o.random },
         .feedforward = { .activation = o.activation,
+                         .gated = o.gated,
                          .bias = o.bias,
                          .dropout = o.dropout,
                          .init = HEED_INIT_GPT2,
@@ -52,28 +56,17 @@ void heed_gpt_init(heed_gpt *m, heed_params *ps, heed_gpt_options o)
                          .layers = o.layers,
                          .random = o.random },
     };
+    heed_position_attend(o.positions, &block.attention);
     heed_embedding_init(&m->tokens, ps, "tokens", o.vocabulary, o.width, 0.02, o.random);
-    if (!o.sinusoidal)
-        heed_embedding_init(&m->positions, ps, "positions", o.context, o.width, 0.02, o.random);
-    heed_params_scope(ps, "blocks");
-    for (int i = 0; i < o.layers; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "%d", i);
-        heed_block_init(&m->blocks[i], ps, name, o.width, block);
-    }
-    heed_params_scope_end(ps);
-    heed_norm_init(&m->norm, ps, "norm", o.width, norm);
+    heed_position_init(&m->positions, ps, "positions", o.positions, o.context, o.width, 0.02,
+                       o.random);
+    heed_block_stack_init(&m->stack, ps, o.width, o.layers, block);
 }
 
 static heed_tensor *embed(heed_tape *t, const heed_gpt *m, heed_tensor *ids, int64_t past)
 {
-    int64_t count = ids->shape[1];
     heed_tensor *x = heed_embedding_forward(t, &m->tokens, ids); /* [B, T, C] */
-    heed_tensor *places = m->options.sinusoidal
-                              ? heed_sinusoidal_positions(t, past, count, m->options.width)
-                              : heed_slice(t, heed_use(t, m->positions.weight), 0, past,
-                                           past + count, 1); /* [T, C] */
-    x = heed_add(t, x, places);
+    x = heed_position_forward(t, &m->positions, x, past);
     return m->options.dropout != 0 ? heed_dropout(t, x, m->options.dropout) : x;
 }
 
@@ -85,31 +78,16 @@ heed_tensor *heed_gpt_forward(heed_tape *t, const heed_gpt *m, heed_tensor *ids,
     if (!ids || ids->ndim != 2)
         return heed_fail(t, "gpt: ids need shape [B, T]");
     int64_t past = caches ? heed_cache_length(&caches[0]) : 0;
-    for (int i = 1; caches && i < m->options.layers; i++) {
-        if (heed_cache_length(&caches[i]) != past)
-            return heed_fail(
-                t, "gpt: the caches hold %lld and %lld positions; clear them after an error",
-                (long long)past, (long long)heed_cache_length(&caches[i]));
-    }
     if (ids->shape[1] > m->options.context - past)
         return heed_fail(t, "gpt: %lld positions after %lld do not fit the context of %lld",
                          (long long)ids->shape[1], (long long)past,
                          (long long)m->options.context);
+    struct heed_statistics *statistics = m->stack.statistics;
     heed_position start = heed_mark(t);
-    heed_tensor *x = heed_observe(m->statistics, t, embed(t, m, ids, past), "embedded");
-    heed_scope(t, "blocks");
-    for (int i = 0; i < m->options.layers; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "%d", i);
-        heed_scope(t, name);
-        x = heed_block_forward(t, &m->blocks[i], x, NULL, caches ? &caches[i] : NULL);
-        x = heed_observe(m->statistics, t, x, "blocks.%d", i);
-        heed_scope_end(t);
-    }
-    heed_scope_end(t);
-    x = heed_observe(m->statistics, t, heed_norm_forward(t, &m->norm, x), "norm");
+    heed_tensor *x = heed_observe(statistics, t, embed(t, m, ids, past), "embedded");
+    x = heed_block_stack_forward(t, &m->stack, x, &(heed_block_inputs){ .cache = caches });
     heed_tensor *logits = heed_embedding_logits(t, &m->tokens, x); /* [B, T, V] */
-    return heed_return(t, start, heed_observe(m->statistics, t, logits, "logits"));
+    return heed_return(t, start, heed_observe(statistics, t, logits, "logits"));
 }
 
 heed_tensor *heed_gpt_loss(heed_tape *t, const heed_gpt *m, heed_tensor *ids,
@@ -130,13 +108,20 @@ int64_t heed_gpt_count(const heed_gpt_options *o)
 {
     int64_t c = o->width, total = 0, block = 0;
     int64_t norm = c * (1 + (o->bias && o->norm == HEED_LAYERNORM));
-    if (c < 1 || c > INT32_MAX)
+    if (c < 1 || c > INT32_MAX || o->heads < 1)
         return -1;
-    bool fits = add_product(&total, o->vocabulary, c) &&
-                add_product(&total, o->sinusoidal ? 0 : o->context, c) &&
-                add_product(&block, 12 * c, c) && add_product(&block, 2, norm) &&
-                add_product(&block, o->bias ? 9 : 0, c) &&
-                add_product(&total, o->layers, block) && add_product(&total, 1, norm);
+    int64_t keys = c / o->heads * (o->key_heads > 0 ? o->key_heads : o->heads);
+    int64_t rows = 6 * c + 2 * keys + (o->gated ? 4 * c : 0); /* of matrices c wide or high */
+    int64_t biases = 7 * c + 2 * keys + (o->gated ? 4 * c : 0);
+    bool fits =
+        add_product(&total, o->vocabulary, c) &&
+        add_product(&total, o->positions == HEED_POSITIONS_LEARNED ? o->context : 0, c) &&
+        add_product(&block, rows + 4 * c, c) &&
+        add_product(&block, o->place == HEED_PARALLEL ? 1 : 2, norm) &&
+        add_product(&block, o->bias ? 1 : 0, biases) &&
+        add_product(&block, o->positions == HEED_POSITIONS_RELATIVE ? 32 : 0, o->heads) &&
+        add_product(&total, o->layers, block) &&
+        add_product(&total, o->place == HEED_POST_NORM ? 0 : 1, norm);
     return fits ? total : -1;
 }
 

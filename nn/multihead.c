@@ -259,13 +259,60 @@ static bool check_forward(heed_tape *t, const heed_multihead_attention *m, const
     return !wrong;
 }
 
-heed_tensor *heed_multihead_attention_forward(heed_tape *t, const heed_multihead_attention *m,
-                                              heed_tensor *x, heed_tensor *source,
-                                              heed_tensor *mask, heed_cache *cache)
+/* What attention itself is told, but for what depends on where queries and keys are. */
+static heed_attention_options attention_options(heed_tape *t, const heed_multihead_attention *m)
 {
     const heed_multihead_attention_options *o = &m->options;
-    if (!check_forward(t, m, x, source, cache))
-        return NULL;
+    heed_attention_options options = { .scale = o->scale,
+                                       .causality = o->causality,
+                                       .dropout = o->attention_dropout,
+                                       .composed = o->composed,
+                                       .cap = o->cap,
+                                       .windowed = o->windowed,
+                                       .left = o->left,
+                                       .right = o->right,
+                                       .prefix = o->prefix,
+                                       .score = o->score,
+                                       .user = o->user };
+    if (o->alibi)
+        options.slopes = heed_alibi_slopes(t, o->heads);
+    if (m->sinks)
+        options.sinks = heed_use(t, m->sinks);
+    return options;
+}
+
+/* A mask of numbers is a bias. */
+static heed_tensor *bias_of(heed_tape *t, heed_attention_options *options, heed_tensor *mask)
+{
+    if (!mask || (mask->dtype != HEED_F32 && mask->dtype != HEED_F64))
+        return mask;
+    options->bias = options->bias ? heed_add(t, options->bias, mask) : mask;
+    return NULL;
+}
+
+/* Nothing happens between the projection and the meeting, or between that and the joined heads:
+ * the kernel can read the one and write the other. */
+static bool reads_in_place(const heed_multihead_attention *m, const heed_cache *cache)
+{
+    const heed_multihead_attention_options *o = &m->options;
+    return o->packed && !o->cross && !cache && o->key_heads == o->heads &&
+           o->key_width == o->value_width && !o->normalize && !o->rotary && !o->buckets &&
+           o->gate == HEED_GATE_NONE;
+}
+
+static heed_tensor *read_in_place(heed_tape *t, const heed_multihead_attention *m,
+                                  heed_tensor *x, heed_tensor *mask)
+{
+    heed_tensor *qkv = heed_linear_forward(t, &m->q, x);
+    heed_attention_options options = attention_options(t, m);
+    mask = bias_of(t, &options, mask);
+    return heed_attention_packed(t, qkv, m->options.heads, mask, &options);
+}
+
+static heed_tensor *read_apart(heed_tape *t, const heed_multihead_attention *m, heed_tensor *x,
+                               heed_tensor *source, heed_tensor *mask, heed_cache *cache)
+{
+    const heed_multihead_attention_options *o = &m->options;
     int64_t held = cache && !o->cross ? heed_cache_length(cache) : 0;
     bool known = o->cross && cache && heed_cache_length(cache) > 0;
     meeting a = { NULL, NULL, NULL };
@@ -280,30 +327,28 @@ heed_tensor *heed_multihead_attention_forward(heed_tape *t, const heed_multihead
         remember(t, m, cache, &a);
     if (!a.q || !a.k || !a.v)
         return NULL;
-    heed_attention_options options = { .scale = o->scale,
-                                       .causality = o->causality,
-                                       .dropout = o->attention_dropout,
-                                       .composed = o->composed,
-                                       .cap = o->cap,
-                                       .windowed = o->windowed,
-                                       .left = o->left,
-                                       .right = o->right,
-                                       .prefix = o->prefix };
+    heed_attention_options options = attention_options(t, m);
     if (cache && !o->cross)
         options.causality = HEED_CAUSAL_BOTTOM_RIGHT;
-    if (o->alibi)
-        options.slopes = heed_alibi_slopes(t, o->heads);
     if (m->relative)
         options.bias = relative_bias(t, m, &a, held);
-    if (mask && (mask->dtype == HEED_F32 || mask->dtype == HEED_F64)) {
-        options.bias = options.bias ? heed_add(t, options.bias, mask) : mask;
-        mask = NULL;
-    }
-    if (m->sinks)
-        options.sinks = heed_use(t, m->sinks);
+    mask = bias_of(t, &options, mask);
     heed_tensor *read = heed_attention(t, a.q, a.k, a.v, mask, &options);
     if (o->gate != HEED_GATE_NONE)
         read = gated(t, m, x, read);
-    heed_tensor *y = heed_linear_forward(t, &m->output, heed_join_heads(t, read));
+    return heed_join_heads(t, read);
+}
+
+heed_tensor *heed_multihead_attention_forward(heed_tape *t, const heed_multihead_attention *m,
+                                              heed_tensor *x, heed_tensor *source,
+                                              heed_tensor *mask, heed_cache *cache)
+{
+    const heed_multihead_attention_options *o = &m->options;
+    if (!check_forward(t, m, x, source, cache))
+        return NULL;
+    heed_tensor *joined = reads_in_place(m, cache)
+                              ? read_in_place(t, m, x, mask)
+                              : read_apart(t, m, x, source, mask, cache); /* [B, T, H Dv] */
+    heed_tensor *y = heed_linear_forward(t, &m->output, joined);
     return o->dropout != 0 ? heed_dropout(t, y, o->dropout) : y;
 }

@@ -112,7 +112,30 @@ HEED_API heed_tensor *heed_relative_buckets(heed_tape *t, int64_t queries, int64
                                             int64_t offset, int buckets, int64_t max_distance,
                                             bool both_ways);
 
-/* ---- feed-forward: x W1^T + b1, activation, W2^T + b2 ---- */
+/* How a model tells positions apart. */
+typedef enum heed_position_kind {
+    HEED_POSITIONS_LEARNED,    /* a table, added to the embeddings */
+    HEED_POSITIONS_SINUSOIDAL, /* fixed, added to the embeddings */
+    HEED_POSITIONS_ROTARY,     /* these turn queries and keys, ... */
+    HEED_POSITIONS_ALIBI,      /* ... lower scores with distance, */
+    HEED_POSITIONS_RELATIVE,   /* or add T5's bias, 32 buckets up to 128, in each attention */
+    HEED_POSITIONS_NONE        /* not at all; a causal mask still tells something */
+} heed_position_kind;
+/* What is added to embeddings. */
+typedef struct heed_position_module {
+    heed_position_kind kind;
+    int64_t longest;             /* positions there are; 0: no limit */
+    heed_embedding_module table; /* [longest, C], of learned ones */
+} heed_position_module;
+/* A table is normal of the given deviation. Refuses a table without a length. */
+HEED_API void heed_position_init(heed_position_module *m, heed_params *ps, const char *name,
+                                 heed_position_kind kind, int64_t longest, int64_t width,
+                                 double deviation, heed_random *r);
+/* x [B, T, C] at positions past .. past + T - 1 -> x with what belongs to them. */
+HEED_API heed_tensor *heed_position_forward(heed_tape *t, const heed_position_module *m,
+                                            heed_tensor *x, int64_t past);
+
+/* ---- feed-forward: f(x W1^T + b1) W2^T + b2, or (f(x Wg^T + bg) (x W1^T + b1)) W2^T + b2 ---- */
 
 typedef enum heed_activation {
     HEED_GELU, /* default */
@@ -127,43 +150,29 @@ HEED_API heed_tensor *heed_activate(heed_tape *t, heed_activation activation, he
 typedef struct heed_feedforward_options {
     int64_t hidden; /* 0: 4 width */
     heed_activation activation;
+    /* The second form: SwiGLU with HEED_SILU, GEGLU with HEED_GELU, ReGLU, GLU with
+     * HEED_SIGMOID (Shazeer 2020). */
+    bool gated;
     bool bias;
-    double dropout;
+    double dropout;        /* of the result */
+    double hidden_dropout; /* after the activation */
     heed_init init, output_init;
     int layers;
     heed_random *random;
 } heed_feedforward_options;
 typedef struct heed_feedforward {
-    heed_linear_module up, down;
+    heed_linear_module up, down, gate; /* gate: only of a gated one */
     heed_activation activation;
-    double dropout;
+    double dropout, hidden_dropout;
+    bool gated;
 } heed_feedforward;
 HEED_API void heed_feedforward_init(heed_feedforward *m, heed_params *ps, const char *name,
                                     int64_t width, heed_feedforward_options options);
 HEED_API heed_tensor *heed_feedforward_forward(heed_tape *t, const heed_feedforward *m,
                                                heed_tensor *x);
 
-/* ---- multi-head self-attention ---- */
+/* ---- multi-head attention ---- */
 
-typedef struct heed_self_attention_options {
-    int heads; /* divides width */
-    heed_causality causality;
-    bool bias;
-    bool composed;            /* without the fused kernel */
-    double attention_dropout; /* on the weights: takes the composed form while training */
-    double dropout;           /* on the output */
-    heed_init init, output_init;
-    int layers;
-    heed_random *random;
-} heed_self_attention_options;
-typedef struct heed_self_attention {
-    heed_linear_module qkv;    /* packed: [3 C, C], rows of q, then k, then v */
-    heed_linear_module output; /* [C, C] */
-    int heads;
-    heed_causality causality;
-    bool composed;
-    double attention_dropout, dropout;
-} heed_self_attention;
 /* A KV cache: the keys and values of positions seen so far. */
 typedef struct heed_cache {
     heed_state *k, *v; /* [B, H, S, D] */
@@ -175,20 +184,12 @@ HEED_API void heed_cache_clear(heed_cache *cache);
 HEED_API void heed_cache_free(heed_cache *cache);
 HEED_API int64_t heed_cache_length(const heed_cache *cache);
 
-HEED_API void heed_self_attention_init(heed_self_attention *m, heed_params *ps,
-                                       const char *name, int64_t width,
-                                       heed_self_attention_options options);
-/* x [B, T, C] -> [B, T, C]. mask: bool, broadcastable to [B, H, T, S], true where a query may
- * attend, or NULL. cache: NULL, or x is the T positions after those it holds (evaluation only).
- */
-HEED_API heed_tensor *heed_self_attention_forward(heed_tape *t, const heed_self_attention *m,
-                                                  heed_tensor *x, heed_tensor *mask,
-                                                  heed_cache *cache);
+/* From now on row b of the batch holds what row from[b] (i32 [B]) held: for beams. */
+HEED_API bool heed_cache_reorder(heed_tape *t, heed_cache *cache, heed_tensor *from);
+
 /* Padding: lengths[b] positions of each row are real: bool [B, 1, 1, S]. */
 HEED_API heed_tensor *heed_padding_mask(heed_tape *t, int64_t batch, int64_t positions,
                                         const int32_t *lengths);
-
-/* ---- multi-head attention, with all its variants ---- */
 
 typedef enum heed_gate {
     HEED_GATE_NONE,
@@ -205,7 +206,8 @@ typedef struct heed_multihead_attention_options {
     bool cross;                     /* keys and values come from a source, not from x */
     int64_t source_width;           /* 0: width */
     /* q, k, v from one matrix "qkv", rows of q, then k, then v; for cross-attention k and v
-     * from "kv". */
+     * from "kv". The kernel reads a packed projection in place where nothing is done to q and k
+     * before they meet. */
     bool packed;
     bool bias;
     heed_gate gate;
@@ -221,7 +223,9 @@ typedef struct heed_multihead_attention_options {
     double scale, cap; /* and below: as in heed_attention_options */
     bool windowed;
     int64_t left, right, prefix;
-    int64_t positions; /* most positions a cache may be made for; 0: no limit */
+    heed_attention_score *score; /* changes the scores; takes the composed form */
+    void *user;                  /* of score */
+    int64_t positions;           /* most positions a cache may be made for; 0: no limit */
     bool composed;
     double attention_dropout, dropout; /* of the weights; of the output */
     heed_init init, output_init;
@@ -244,60 +248,91 @@ HEED_API void heed_multihead_attention_init(heed_multihead_attention *m, heed_pa
                                             const char *name, int64_t width,
                                             heed_multihead_attention_options options);
 /* x [B, T, C] -> [B, T, C]. source [B, S, source_width] of cross-attention, else NULL. mask:
- * NULL, bool as in heed_self_attention, or of x's dtype, added to the scores; broadcastable to
- * [B, H, T, S]. cache: NULL, or for self-attention x is the T positions after those it holds;
+ * NULL, bool, true where a query may attend, or of x's dtype, added to the scores; broadcastable
+ * to [B, H, T, S]. cache: NULL, or for self-attention x is the T positions after those it holds;
  * for cross-attention the source's keys and values are computed once and kept, and later calls
  * may leave the source NULL (evaluation only). */
 HEED_API heed_tensor *heed_multihead_attention_forward(heed_tape *t,
                                                        const heed_multihead_attention *m,
                                                        heed_tensor *x, heed_tensor *source,
                                                        heed_tensor *mask, heed_cache *cache);
+/* Sets what a kind of positions asks of an attention: rotary, alibi or buckets. */
+HEED_API void heed_position_attend(heed_position_kind kind,
+                                   heed_multihead_attention_options *options);
 
-/* ---- residual block: attention, then feed-forward ---- */
+/* ---- residual block: attention, perhaps of a source too, then feed-forward ---- */
 
 typedef enum heed_norm_place {
-    HEED_PRE_NORM, /* x + F(norm(x)): Xiong et al. 2020; default */
-    HEED_POST_NORM /* norm(x + F(x)): Vaswani et al. 2017 */
+    HEED_PRE_NORM,  /* x + F(norm(x)): Xiong et al. 2020; default */
+    HEED_POST_NORM, /* norm(x + F(x)): Vaswani et al. 2017 */
+    HEED_PARALLEL   /* x + A(norm(x)) + F(norm(x)): Wang, Komatsuzaki 2021 (GPT-J) */
 } heed_norm_place;
 typedef struct heed_block_options {
     heed_norm_place place;
     heed_norm_options norm;
-    heed_self_attention_options attention;
+    heed_multihead_attention_options attention; /* of x to itself */
+    bool cross;                                 /* then of x to a source: a decoder's block */
+    heed_multihead_attention_options cross_attention;
     heed_feedforward_options feedforward;
 } heed_block_options;
 typedef struct heed_block {
-    heed_norm_module norm_1, norm_2;
-    heed_self_attention attention;
-    heed_feedforward feedforward;
     heed_norm_place place;
+    bool cross;
+    heed_norm_module norm_1, norm_cross, norm_2; /* parallel: one for all, norm_1 */
+    heed_multihead_attention attention, cross_attention;
+    heed_feedforward feedforward;
 } heed_block;
+/* What is read beside x. Zeros: nothing. */
+typedef struct heed_block_inputs {
+    heed_tensor *mask;                 /* as heed_multihead_attention_forward's */
+    heed_cache *cache;                 /* likewise; a stack's: one for each block */
+    heed_tensor *source, *source_mask; /* of cross-attention: [B, S, source width] */
+    heed_cache *source_cache;          /* likewise */
+} heed_block_inputs;
 HEED_API void heed_block_init(heed_block *m, heed_params *ps, const char *name, int64_t width,
                               heed_block_options options);
+/* x [B, T, C] -> [B, T, C]. inputs NULL: none. */
 HEED_API heed_tensor *heed_block_forward(heed_tape *t, const heed_block *m, heed_tensor *x,
-                                         heed_tensor *mask, heed_cache *cache);
+                                         const heed_block_inputs *inputs);
+
+/* ---- stack: blocks one after the other ---- */
+
+#define HEED_STACK_MAX_LAYERS 256
+typedef struct heed_block_stack {
+    int layers;
+    heed_block *blocks;    /* [layers], kept by the set of parameters */
+    heed_norm_module norm; /* after the last block; a stack of post-norm blocks has none */
+    /* NULL, or, set after init, what observes the values "blocks.0", "blocks.1", ..., "norm" of
+     * each forward pass (training.h). */
+    struct heed_statistics *statistics;
+} heed_block_stack;
+/* Parameters "blocks.0. ...", "norm. ..." in the present scope. */
+HEED_API void heed_block_stack_init(heed_block_stack *m, heed_params *ps, int64_t width,
+                                    int layers, heed_block_options options);
+/* x [B, T, C] -> [B, T, C] */
+HEED_API heed_tensor *heed_block_stack_forward(heed_tape *t, const heed_block_stack *m,
+                                               heed_tensor *x, const heed_block_inputs *inputs);
 
 /* ---- GPT: the decoder-only language model (Radford et al. 2019) ---- */
 
 typedef struct heed_gpt_options {
     int64_t vocabulary, context, width;
     int layers, heads;
-    bool bias; /* in linears and norms */
+    int key_heads; /* 0: heads */
+    bool bias;     /* in linears and norms */
     double dropout;
     heed_activation activation;
+    bool gated;
     heed_norm_kind norm;
-    bool sinusoidal;     /* fixed positions instead of learned ones */
+    heed_norm_place place;
+    heed_position_kind positions;
     heed_random *random; /* NULL: zeros, for a model about to be loaded */
 } heed_gpt_options;
-#define HEED_GPT_MAX_LAYERS 256
 typedef struct heed_gpt {
     heed_gpt_options options;
     heed_embedding_module tokens; /* tied: also the output layer */
-    heed_embedding_module positions;
-    heed_block blocks[HEED_GPT_MAX_LAYERS];
-    heed_norm_module norm;
-    /* NULL, or, set after init, what observes the values "embedded", "blocks.0", "blocks.1",
-     * ..., "norm" and "logits" of each forward pass (training.h). */
-    struct heed_statistics *statistics;
+    heed_position_module positions;
+    heed_block_stack stack; /* its statistics also observe "embedded" and "logits" */
 } heed_gpt;
 /* Refuses sizes that do not fit in one sentence (heed_params_error): "width 130 is not
  * divisible by heads 4". */

@@ -1,4 +1,4 @@
-/* Positions as numbers that nobody learns. */
+/* Positions: numbers that nobody learns, and what is added to embeddings. */
 #include "nn.h"
 
 #include <math.h>
@@ -79,4 +79,50 @@ heed_tensor *heed_relative_buckets(heed_tape *t, int64_t queries, int64_t keys, 
         }
     }
     return heed_reshape(t, x, HEED_SHAPE(queries, keys));
+}
+
+/* ---- in a model ---- */
+
+void heed_position_init(heed_position_module *m, heed_params *ps, const char *name,
+                        heed_position_kind kind, int64_t longest, int64_t width,
+                        double deviation, heed_random *r)
+{
+    *m = (heed_position_module){ .kind = kind, .longest = longest };
+    if (kind < HEED_POSITIONS_LEARNED || kind > HEED_POSITIONS_NONE)
+        heed_params_fail(ps, "there is no kind of positions %d", (int)kind);
+    else if (longest < 0 || longest > INT32_MAX)
+        heed_params_fail(ps, "%lld positions are not in 0 .. 2147483647", (long long)longest);
+    else if (kind == HEED_POSITIONS_LEARNED && longest == 0)
+        heed_params_fail(ps, "learned positions need a number of them");
+    else if (kind == HEED_POSITIONS_LEARNED)
+        heed_embedding_init(&m->table, ps, name, longest, width, deviation, r);
+}
+
+heed_tensor *heed_position_forward(heed_tape *t, const heed_position_module *m, heed_tensor *x,
+                                   int64_t past)
+{
+    if (!x)
+        return NULL;
+    if (x->ndim != 3)
+        return heed_fail(t, "positions: x needs shape [B, T, C], got %d axes", x->ndim);
+    int64_t count = x->shape[1];
+    if (m->longest && count > m->longest - past)
+        return heed_fail(t, "positions: %lld after %lld do not fit the %lld there are",
+                         (long long)count, (long long)past, (long long)m->longest);
+    heed_tensor *places = NULL; /* [T, C] */
+    if (m->kind == HEED_POSITIONS_SINUSOIDAL)
+        places = heed_sinusoidal_positions(t, past, count, x->shape[2]);
+    else if (m->kind == HEED_POSITIONS_LEARNED)
+        places = heed_slice(t, heed_use(t, m->table.weight), 0, past, past + count, 1);
+    else
+        return x;
+    return heed_add(t, x, places);
+}
+
+void heed_position_attend(heed_position_kind kind, heed_multihead_attention_options *options)
+{
+    options->rotary = kind == HEED_POSITIONS_ROTARY;
+    options->alibi = kind == HEED_POSITIONS_ALIBI;
+    options->buckets = kind == HEED_POSITIONS_RELATIVE ? 32 : 0;
+    options->max_distance = 0;
 }

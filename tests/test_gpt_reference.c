@@ -78,7 +78,7 @@ static void run(heed_dtype dtype, bool composed, double relative, double absolut
     heed_gpt_init(&model, ps, options);
     ck_assert_msg(heed_params_error(ps) == NULL, "%s", heed_params_error(ps));
     for (int i = 0; i < options.layers; i++)
-        model.blocks[i].attention.composed = composed;
+        model.stack.blocks[i].attention.options.composed = composed;
     ck_assert_int_eq(heed_params_size(ps), heed_gpt_count(&options));
     load_start(ps, archive);
 

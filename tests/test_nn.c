@@ -139,9 +139,10 @@ START_TEST(parameter_counts)
     /* Attention's count does not depend on the number of heads: 4 d^2 + 4 d. */
     for (int heads = 1; heads <= 8; heads *= 2) {
         heed_params *ps = heed_params_new(HEED_F32, NULL);
-        heed_self_attention m;
-        heed_self_attention_init(&m, ps, "a", 512,
-                                 (heed_self_attention_options){ .heads = heads, .bias = true });
+        heed_multihead_attention m;
+        heed_multihead_attention_init(
+            &m, ps, "a", 512,
+            (heed_multihead_attention_options){ .packed = true, .heads = heads, .bias = true });
         ck_assert_int_eq(heed_params_size(ps), 1050624);
         heed_params_free(ps);
     }
@@ -225,7 +226,8 @@ static heed_params *small_gpt(heed_dtype dtype, heed_norm_kind norm, bool sinuso
                                       .heads = 2,
                                       .bias = true,
                                       .norm = norm,
-                                      .sinusoidal = sinusoidal,
+                                      .positions = sinusoidal ? HEED_POSITIONS_SINUSOIDAL
+                                                              : HEED_POSITIONS_LEARNED,
                                       .random = &r });
     /* Larger weights than a fresh GPT's, so that attention is not uniform. */
     for (int i = 0; i < heed_params_count(ps); i++) {
@@ -244,8 +246,8 @@ START_TEST(causality)
     for (int at = 0; at < 6; at++) {
         heed_tensor *x = heed_watch(
             t, heed_constant(t, HEED_SHAPE(1, 6, 8), (double[48]){ 0.3, -0.2, 0.9, 0.4 }));
-        heed_tensor *y = heed_block_forward(t, &model.blocks[0], x, NULL, NULL);
-        y = heed_block_forward(t, &model.blocks[1], y, NULL, NULL);
+        heed_tensor *y = heed_block_forward(t, &model.stack.blocks[0], x, NULL);
+        y = heed_block_forward(t, &model.stack.blocks[1], y, NULL);
         heed_tensor *loss = heed_sum(t, heed_square(t, heed_select(t, y, 1, at)));
         ck_assert_msg(heed_backward(t, loss), "%s", heed_error(t));
         const heed_tensor *g = heed_gradient(t, x);
@@ -337,10 +339,10 @@ START_TEST(padding)
 {
     heed_params *ps = heed_params_new(HEED_F64, NULL);
     heed_random r = { .seed = 8 };
-    heed_self_attention m;
-    heed_self_attention_init(
-        &m, ps, "a", 4,
-        (heed_self_attention_options){ .heads = 2, .bias = true, .random = &r });
+    heed_multihead_attention m;
+    heed_multihead_attention_init(&m, ps, "a", 4,
+                                  (heed_multihead_attention_options){
+                                      .packed = true, .heads = 2, .bias = true, .random = &r });
     heed_tape *t = new_tape(HEED_F64);
     double x[2 * 3 * 4];
     for (int i = 0; i < 24; i++)
@@ -349,11 +351,12 @@ START_TEST(padding)
         x[i] = NAN; /* the padded position of row 1 */
     const int32_t lengths[] = { 3, 2 };
     heed_tensor *batch = heed_constant(t, HEED_SHAPE(2, 3, 4), x);
-    heed_tensor *padded =
-        heed_self_attention_forward(t, &m, batch, heed_padding_mask(t, 2, 3, lengths), NULL);
+    heed_tensor *padded = heed_multihead_attention_forward(
+        t, &m, batch, NULL, heed_padding_mask(t, 2, 3, lengths), NULL);
     for (int row = 0; row < 2; row++) {
-        heed_tensor *alone = heed_self_attention_forward(
-            t, &m, heed_constant(t, HEED_SHAPE(1, lengths[row], 4), x + row * 12), NULL, NULL);
+        heed_tensor *alone = heed_multihead_attention_forward(
+            t, &m, heed_constant(t, HEED_SHAPE(1, lengths[row], 4), x + row * 12), NULL, NULL,
+            NULL);
         ck_assert_msg(alone != NULL, "%s", heed_error(t));
         for (int i = 0; i < lengths[row] * 4; i++)
             ck_assert_double_eq_tol(heed_at(padded, row * 12 + i), heed_at(alone, i), 1e-14);
@@ -404,10 +407,10 @@ START_TEST(tying_and_freezing)
     heed_gradients_zero(heed_params_gradients(ps));
     ids = heed_ids(t, HEED_SHAPE(1, 3), (int32_t[]){ 1, 2, 3 });
     ck_assert(heed_backward(t, heed_gpt_loss(t, &model, ids, ids)));
-    ck_assert_ptr_null(
-        heed_gradients_of(heed_params_gradients(ps), model.blocks[0].attention.qkv.weight));
-    ck_assert_ptr_nonnull(
-        heed_gradients_of(heed_params_gradients(ps), model.blocks[1].attention.qkv.weight));
+    ck_assert_ptr_null(heed_gradients_of(heed_params_gradients(ps),
+                                         model.stack.blocks[0].attention.q.weight));
+    ck_assert_ptr_nonnull(heed_gradients_of(heed_params_gradients(ps),
+                                            model.stack.blocks[1].attention.q.weight));
     ck_assert_int_lt(heed_params_trainable(ps), heed_params_size(ps));
     heed_tape_free(t);
     heed_params_free(ps);
@@ -438,12 +441,12 @@ static heed_tensor *feedforward_energy(heed_tape *t, heed_tensor *const x[], voi
 
 static heed_tensor *attention_energy(heed_tape *t, heed_tensor *const x[], void *m)
 {
-    return scalar_of(t, heed_self_attention_forward(t, m, x[0], NULL, NULL));
+    return scalar_of(t, heed_multihead_attention_forward(t, m, x[0], NULL, NULL, NULL));
 }
 
 static heed_tensor *block_energy(heed_tape *t, heed_tensor *const x[], void *m)
 {
-    return scalar_of(t, heed_block_forward(t, m, x[0], NULL, NULL));
+    return scalar_of(t, heed_block_forward(t, m, x[0], NULL));
 }
 
 static heed_tensor *embedding_energy(heed_tape *t, heed_tensor *const x[], void *m)
@@ -512,15 +515,16 @@ START_TEST(check_attention)
 {
     heed_random r = { .seed = 3 };
     heed_params *ps = heed_params_new(HEED_F32, NULL);
-    heed_self_attention m;
-    heed_self_attention_init(
+    heed_multihead_attention m;
+    heed_multihead_attention_init(
         &m, ps, "m", 4,
-        (heed_self_attention_options){ .heads = 2,
-                                       .bias = true,
-                                       .composed = _i & 1,
-                                       .random = &r,
-                                       .causality =
-                                           _i & 2 ? HEED_CAUSAL_TOP_LEFT : HEED_NOT_CAUSAL });
+        (heed_multihead_attention_options){ .packed = true,
+                                            .heads = 2,
+                                            .bias = true,
+                                            .composed = _i & 1,
+                                            .random = &r,
+                                            .causality = _i & 2 ? HEED_CAUSAL_TOP_LEFT
+                                                                : HEED_NOT_CAUSAL });
     pass(attention_energy, &m, ps, 1, (heed_input[]){ ROWS }, 2);
 }
 END_TEST
@@ -532,11 +536,13 @@ START_TEST(check_block)
     heed_block m;
     heed_block_init(
         &m, ps, "m", 4,
-        (heed_block_options){
-            .place = _i ? HEED_POST_NORM : HEED_PRE_NORM,
-            .norm = { .bias = true },
-            .attention = { .heads = 2, .causality = HEED_CAUSAL_TOP_LEFT, .random = &r },
-            .feedforward = { .hidden = 6, .bias = true, .random = &r } });
+        (heed_block_options){ .place = _i ? HEED_POST_NORM : HEED_PRE_NORM,
+                              .norm = { .bias = true },
+                              .attention = { .packed = true,
+                                             .heads = 2,
+                                             .causality = HEED_CAUSAL_TOP_LEFT,
+                                             .random = &r },
+                              .feedforward = { .hidden = 6, .bias = true, .random = &r } });
     pass(block_energy, &m, ps, 1, (heed_input[]){ ROWS }, 1);
 }
 END_TEST

@@ -208,25 +208,26 @@ START_TEST(looking_changes_nothing)
     double norm = heed_gradients_norm(g);
     heed_gradients_zero(g);
     heed_tape_reset(t);
-    gpt.statistics = heed_statistics_new(NULL);
+    gpt.stack.statistics = heed_statistics_new(NULL);
     sweep_gpt(t);
     ck_assert_double_eq(heed_gradients_norm(g), norm);
-    ck_assert(heed_statistics_gradients(gpt.statistics, t));
-    ck_assert(heed_statistics_parameters(gpt.statistics, ps, g));
-    ck_assert_int_eq(heed_statistics_count(gpt.statistics), 6 + heed_params_count(ps));
+    ck_assert(heed_statistics_gradients(gpt.stack.statistics, t));
+    ck_assert(heed_statistics_parameters(gpt.stack.statistics, ps, g));
+    ck_assert_int_eq(heed_statistics_count(gpt.stack.statistics), 6 + heed_params_count(ps));
     const char *const names[] = { "embedded", "blocks.0", "blocks.1",
                                   "blocks.2", "norm",     "logits" };
     for (int i = 0; i < LENGTH(names); i++) {
-        const heed_observation *o = heed_statistics_at(gpt.statistics, i);
+        const heed_observation *o = heed_statistics_at(gpt.stack.statistics, i);
         ck_assert_str_eq(o->name, names[i]);
         ck_assert_int_eq(o->value.count, i == 5 ? 8 * 11 : 8 * 32);
         ck_assert_int_eq(o->gradient.count, o->value.count);
         ck_assert_double_gt(o->gradient.rms, 0);
     }
-    ck_assert_double_eq_tol(heed_statistics_find(gpt.statistics, "norm")->value.rms, 1, 0.05);
+    ck_assert_double_eq_tol(heed_statistics_find(gpt.stack.statistics, "norm")->value.rms, 1,
+                            0.05);
 
     FILE *file = fopen(in_folder("table"), "w+");
-    heed_statistics_print(gpt.statistics, file);
+    heed_statistics_print(gpt.stack.statistics, file);
     rewind(file);
     ck_assert_ptr_nonnull(fgets(error, sizeof error, file));
     ck_assert_int_eq(strncmp(error, "value ", 6), 0);
@@ -235,7 +236,7 @@ START_TEST(looking_changes_nothing)
         lines += c == '\n';
     fclose(file);
     ck_assert_int_eq(lines, 2 + 6 + heed_params_count(ps));
-    heed_statistics_free(gpt.statistics);
+    heed_statistics_free(gpt.stack.statistics);
     heed_tape_free(t);
     heed_params_free(ps);
 }
@@ -264,10 +265,11 @@ static heed_statistics *run_stack(bool residual, double factor)
         char name[16];
         snprintf(name, sizeof name, "%d", i);
         if (residual) {
-            heed_block_init(&blocks[i], ps, name, WIDTH,
-                            (heed_block_options){ .attention = { .heads = 4, .random = &r },
-                                                  .feedforward = { .random = &r } });
-            x = heed_block_forward(t, &blocks[i], x, NULL, NULL);
+            heed_block_init(
+                &blocks[i], ps, name, WIDTH,
+                (heed_block_options){ .attention = { .packed = true, .heads = 4, .random = &r },
+                                      .feedforward = { .random = &r } });
+            x = heed_block_forward(t, &blocks[i], x, NULL);
         } else {
             heed_linear_init(&layers[i], ps, name, WIDTH, WIDTH, (heed_linear_options){ 0 });
             heed_init_normal(layers[i].weight, factor * sqrt(2.0 / WIDTH), &r);

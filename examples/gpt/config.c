@@ -49,7 +49,7 @@ size_t config_table(gpt_config *c, option table[CONFIG_OPTIONS])
           .argument = "char|bytes|bpe:FOLDER" },
         { .name = "Model", .kind = OPTION_HEADING },
         { "layers", OPTION_INTEGER, &c->layers, "transformer blocks", .least = 1,
-          .most = HEED_GPT_MAX_LAYERS },
+          .most = HEED_STACK_MAX_LAYERS },
         { "heads", OPTION_INTEGER, &c->heads, "attention heads; must divide the width",
           .least = 1, .most = 4096 },
         { "width", OPTION_INTEGER, &c->width, "numbers per token inside the model", .least = 1,

@@ -56,7 +56,11 @@ static const char *const activations[] = {
 static const char *const norms[] = {
     [HEED_LAYERNORM] = "layernorm", [HEED_RMSNORM] = "rmsnorm"
 };
-static const char *const positions[] = { "learned", "sinusoidal" };
+static const char *const positions[] = {
+    [HEED_POSITIONS_LEARNED] = "learned",   [HEED_POSITIONS_SINUSOIDAL] = "sinusoidal",
+    [HEED_POSITIONS_ROTARY] = "rotary",     [HEED_POSITIONS_ALIBI] = "alibi",
+    [HEED_POSITIONS_RELATIVE] = "relative", [HEED_POSITIONS_NONE] = "none"
+};
 
 static void write_config(const heed_gpt_options *o, int64_t step, heed__text *to)
 {
@@ -69,7 +73,7 @@ static void write_config(const heed_gpt_options *o, int64_t step, heed__text *to
     heed__json_put_double(to, o->dropout);
     heed__text_print(to, ",\n  \"activation\": \"%s\",\n", activations[o->activation]);
     heed__text_print(to, "  \"norm\": \"%s\",\n", norms[o->norm]);
-    heed__text_print(to, "  \"positions\": \"%s\",\n", positions[o->sinusoidal]);
+    heed__text_print(to, "  \"positions\": \"%s\",\n", positions[o->positions]);
     heed__text_print(to, "  \"step\": %lld\n}\n", (long long)step);
 }
 
@@ -119,7 +123,7 @@ static unsigned read_field(heed__json *json, heed_gpt_options *o)
         return 4;
     }
     if (heed__json_is(json, "layers")) {
-        o->layers = (int)read_size(json, 1, HEED_GPT_MAX_LAYERS);
+        o->layers = (int)read_size(json, 1, HEED_STACK_MAX_LAYERS);
         return 8;
     }
     if (heed__json_is(json, "heads")) {
@@ -145,7 +149,7 @@ static unsigned read_field(heed__json *json, heed_gpt_options *o)
         return 256;
     }
     if (heed__json_is(json, "positions")) {
-        o->sinusoidal = read_name(json, positions, 2) == 1;
+        o->positions = (heed_position_kind)read_name(json, positions, 6);
         return 512;
     }
     if (heed__json_is(json, "step")) {

@@ -136,7 +136,7 @@ static heed_report check_feedforward(const module *m, const heed_check_options *
 enum { CAUSAL = 1, COMPOSED = 2, DROPOUT = 4, PADDED = 8 };
 
 typedef struct attention_subject {
-    heed_self_attention attention;
+    heed_multihead_attention attention;
     int variant;
 } attention_subject;
 
@@ -146,7 +146,7 @@ static heed_tensor *self_attention_of(heed_tape *t, heed_tensor *const x[], void
     const attention_subject *s = user;
     heed_tensor *mask = s->variant & PADDED ? heed_padding_mask(t, B, T, lengths) : NULL;
     bool training = heed_set_training(t, (s->variant & DROPOUT) != 0);
-    heed_tensor *y = heed_self_attention_forward(t, &s->attention, x[0], mask, NULL);
+    heed_tensor *y = heed_multihead_attention_forward(t, &s->attention, x[0], NULL, mask, NULL);
     heed_set_training(t, training);
     return number_of(t, y);
 }
@@ -156,11 +156,13 @@ static heed_report check_self_attention(const module *m, const heed_check_option
     attention_subject s = { .variant = m->variant };
     heed_params *ps = heed_params_new(HEED_F64, NULL);
     heed_random r = { .seed = 4 };
-    heed_self_attention_options options = { .heads = H, .bias = true, .random = &r };
+    heed_multihead_attention_options options = {
+        .packed = true, .heads = H, .bias = true, .random = &r
+    };
     options.causality = m->variant & CAUSAL ? HEED_CAUSAL_TOP_LEFT : HEED_NOT_CAUSAL;
     options.composed = (m->variant & COMPOSED) != 0;
     options.attention_dropout = m->variant & DROPOUT ? 0.3 : 0;
-    heed_self_attention_init(&s.attention, ps, "attention", C, options);
+    heed_multihead_attention_init(&s.attention, ps, "attention", C, options);
     return ended(ps, heed_check(self_attention_of, &s, ps, 1, &input_btc, o));
 }
 
@@ -201,7 +203,7 @@ static heed_report check_cross_attention(const module *m, const heed_check_optio
 
 static heed_tensor *block_of(heed_tape *t, heed_tensor *const x[], void *m)
 {
-    return number_of(t, heed_block_forward(t, m, x[0], NULL, NULL));
+    return number_of(t, heed_block_forward(t, m, x[0], NULL));
 }
 
 static heed_report check_block(const module *m, const heed_check_options *o)
@@ -209,12 +211,13 @@ static heed_report check_block(const module *m, const heed_check_options *o)
     heed_block block;
     heed_params *ps = heed_params_new(HEED_F64, NULL);
     heed_random r = { .seed = 6 };
-    heed_block_options options = {
-        .place = (heed_norm_place)m->variant,
-        .norm = { .bias = true },
-        .attention = { .heads = H, .causality = HEED_CAUSAL_TOP_LEFT, .random = &r },
-        .feedforward = { .hidden = 5, .random = &r }
-    };
+    heed_block_options options = { .place = (heed_norm_place)m->variant,
+                                   .norm = { .bias = true },
+                                   .attention = { .packed = true,
+                                                  .heads = H,
+                                                  .causality = HEED_CAUSAL_TOP_LEFT,
+                                                  .random = &r },
+                                   .feedforward = { .hidden = 5, .random = &r } };
     heed_block_init(&block, ps, "block", WIDE, options);
     spread(ps);
     heed_check_options fine = finer(o);
@@ -235,7 +238,7 @@ static heed_report check_gpt(const module *m, const heed_check_options *o)
         .vocabulary = V, .context = T, .width = WIDE, .layers = 2, .heads = H, .random = &r
     };
     options.bias = m->variant == 0;
-    options.sinusoidal = m->variant == 1;
+    options.positions = m->variant == 1 ? HEED_POSITIONS_SINUSOIDAL : HEED_POSITIONS_LEARNED;
     options.norm = m->variant == 1 ? HEED_RMSNORM : HEED_LAYERNORM;
     heed_gpt_init(&gpt, ps, options);
     spread(ps);
