@@ -1,5 +1,5 @@
-/* Schedules of teacher forcing. */
-#include "seq2seq.h"
+/* What a decoder is given while it learns, and the schedules by which that changes (forcing.h). */
+#include "forcing.h"
 
 #include <math.h>
 
@@ -21,6 +21,30 @@ static double rate(heed_forcing *f, int64_t step, double metric)
     default:
         return first;
     }
+}
+
+heed_tensor *heed_shift_right(heed_tape *t, heed_tensor *ids, int32_t start)
+{
+    if (!t || heed_error(t))
+        return NULL;
+    if (!ids || ids->ndim != 2)
+        return heed_fail(t, "shift_right: the ids need shape [B, T]");
+    int32_t first[1] = { start };
+    heed_tensor *one = heed_ids(t, HEED_SHAPE(1, 1), first);
+    heed_tensor *column = heed_expand(t, one, HEED_SHAPE(ids->shape[0], 1));
+    heed_tensor *rest = heed_slice(t, ids, 1, 0, -1, 1);
+    return heed_concatenate(t, 2, (heed_tensor *[]){ column, rest }, 1);
+}
+
+heed_tensor *heed_forced_ids(heed_tape *t, heed_tensor *given, heed_tensor *logits, double p)
+{
+    if (p >= 1)
+        return given;
+    heed_tensor *own = heed_argmax(t, logits, -1, false);
+    if (p <= 0)
+        return own;
+    heed_tensor *probability = heed_full(t, heed_shape_of(given), p);
+    return heed_where(t, heed_bernoulli(t, probability), given, own);
 }
 
 double heed_forcing_rate(heed_forcing *f, int64_t step, double metric)

@@ -217,17 +217,6 @@ heed_tensor *heed_seq2seq_step(heed_tape *t, const heed_seq2seq *m,
 
 /* ---- whole targets ---- */
 
-heed_tensor *heed_shift_right(heed_tape *t, heed_tensor *ids, int32_t start)
-{
-    if (!t || heed_error(t) || !two_axes(t, ids, "target"))
-        return NULL;
-    int32_t first[1] = { start };
-    heed_tensor *one = heed_ids(t, HEED_SHAPE(1, 1), first);
-    heed_tensor *column = heed_expand(t, one, HEED_SHAPE(ids->shape[0], 1));
-    heed_tensor *rest = heed_slice(t, ids, 1, 0, -1, 1);
-    return heed_concatenate(t, 2, (heed_tensor *[]){ column, rest }, 1);
-}
-
 /* All steps at once, which is possible when a step's input hangs on no result before it. */
 static bool at_once(const heed_seq2seq *m)
 {
@@ -265,18 +254,6 @@ static heed_seq2seq_result forced(heed_tape *t, const heed_seq2seq *m,
     return r;
 }
 
-/* The given id with probability p, the decoder's own likeliest otherwise. */
-static heed_tensor *next_ids(heed_tape *t, heed_tensor *given, heed_tensor *logits, double p)
-{
-    if (p >= 1)
-        return given;
-    heed_tensor *own = heed_argmax(t, logits, -1, false);
-    if (p <= 0)
-        return own;
-    heed_tensor *probability = heed_full(t, heed_shape_of(given), p);
-    return heed_where(t, heed_bernoulli(t, probability), given, own);
-}
-
 static heed_tensor *stacked(heed_tape *t, int64_t n, heed_tensor *const x[])
 {
     return heed_stack(t, (int)n, x, 1);
@@ -298,7 +275,7 @@ static heed_seq2seq_result step_by_step(heed_tape *t, const heed_seq2seq *m,
         heed_tensor *given = heed_select(t, inputs, 1, i);
         int64_t k = i % GROUP;
         heed_tensor *ids =
-            i == 0 ? given : next_ids(t, given, logits[(i - 1) % GROUP], forcing);
+            i == 0 ? given : heed_forced_ids(t, given, logits[(i - 1) % GROUP], forcing);
         logits[k] = heed_seq2seq_step(t, m, source, &state, ids);
         weights[k] = state.weights;
         if (k + 1 < GROUP && i + 1 < steps)

@@ -13,6 +13,7 @@
 
 #include <heed/align.h>
 #include <heed/decode.h>
+#include <heed/forcing.h>
 #include <heed/heed.h>
 #include <heed/nn.h>
 #include <heed/params.h>
@@ -97,10 +98,6 @@ HEED_API heed_tensor *heed_seq2seq_step(heed_tape *t, const heed_seq2seq *m,
 
 /* ---- whole targets ---- */
 
-/* i32 [B, T]: `start`, then all but the last of each row: what the decoder is given when it is
- * to say ids. */
-HEED_API heed_tensor *heed_shift_right(heed_tape *t, heed_tensor *ids, int32_t start);
-
 typedef struct heed_seq2seq_result {
     heed_tensor *logits;  /* [B, T, V] */
     heed_tensor *weights; /* [B, T, S] of attention, or NULL */
@@ -125,28 +122,6 @@ typedef struct heed_seq2seq_search {
 HEED_API heed_decoder heed_seq2seq_decoder(heed_tape *t, const heed_seq2seq *m,
                                            const heed_seq2seq_source *source, int beam,
                                            heed_seq2seq_search *search);
-
-/* ---- withdrawing the teacher ---- */
-
-typedef enum heed_forcing_kind {
-    HEED_FORCING_CONSTANT,
-    HEED_FORCING_LINEAR,          /* from `first` down to `least` over `steps` */
-    HEED_FORCING_EXPONENTIAL,     /* first k^(s/steps) */
-    HEED_FORCING_INVERSE_SIGMOID, /* first k/(k + e^(10 s/steps)) (k + 1)/k */
-    /* `first` until the metric given first reaches `threshold`, `least` from then on. */
-    HEED_FORCING_METRIC
-} heed_forcing_kind;
-/* The probability of the true token as training goes on: Bengio et al. 2015, section 2.4. */
-typedef struct heed_forcing {
-    heed_forcing_kind kind;
-    double first, least; /* first 0: 1. No schedule gives less than least. */
-    int64_t steps;
-    double k;         /* exponential: in (0, 1), 0: 0.1; inverse sigmoid: above 0, 0: 20 */
-    double threshold; /* of a metric that grows; a loss goes in with its sign changed */
-    bool reached;     /* filled in: the metric has been there */
-} heed_forcing;
-/* metric is looked at by HEED_FORCING_METRIC only; NaN: not known yet. */
-HEED_API double heed_forcing_rate(heed_forcing *f, int64_t step, double metric);
 
 #ifdef __cplusplus
 }

@@ -151,16 +151,6 @@ static heed_tensor *decode(heed_tape *t, const heed_transformer *m,
 
 /* ---- free running ---- */
 
-/* The given id with probability p, the decoder's own likeliest otherwise. */
-static heed_tensor *next_ids(heed_tape *t, heed_tensor *given, heed_tensor *logits, double p)
-{
-    heed_tensor *own = heed_argmax(t, logits, -1, false);
-    if (p <= 0)
-        return own;
-    heed_tensor *probability = heed_full(t, heed_shape_of(given), p);
-    return heed_where(t, heed_bernoulli(t, probability), given, own);
-}
-
 /* inputs as the decoder itself would have them, one column after the other. */
 static heed_tensor *chosen(heed_tape *t, const heed_transformer *m,
                            const heed_transformer_source *source, heed_tensor *inputs,
@@ -174,7 +164,7 @@ static heed_tensor *chosen(heed_tape *t, const heed_transformer *m,
     heed_tensor *ids = heed_select(t, inputs, 1, 0), *all = heed_unsqueeze(t, ids, 1);
     for (int64_t i = 1; i < steps && !heed_error(t); i++) {
         heed_tensor *logits = heed_transformer_step(t, m, source, &state, ids);
-        ids = next_ids(t, heed_select(t, inputs, 1, i), logits, forcing);
+        ids = heed_forced_ids(t, heed_select(t, inputs, 1, i), logits, forcing);
         heed_tensor *column = heed_unsqueeze(t, ids, 1);
         all = heed_concatenate(t, 2, (heed_tensor *[]){ all, column }, 1);
     }

@@ -12,6 +12,7 @@
 #define HEED_TRANSFORMER_H
 
 #include <heed/decode.h>
+#include <heed/forcing.h>
 #include <heed/heed.h>
 #include <heed/nn.h>
 #include <heed/params.h>

@@ -89,9 +89,9 @@ is_allowed() {
     nn/*) # what a user sees
         case $include in
         '"nn.h"' | '"training.h"' | '"align.h"' | '"align_parts.h"') true ;;
-        '"recurrent.h"' | '"recurrent_cell.h"' | '"seq2seq.h"' | '"transformer.h"') true ;;
+        '"recurrent.h"' | '"recurrent_cell.h"' | '"seq2seq.h"' | '"transformer.h"' | '"forcing.h"') true ;;
         '<heed/heed.h>' | '<heed/params.h>' | '<heed/nn.h>') true ;;
-        '<heed/align.h>' | '<heed/recurrent.h>' | '<heed/decode.h>') true ;;
+        '<heed/align.h>' | '<heed/recurrent.h>' | '<heed/decode.h>' | '<heed/forcing.h>') true ;;
         *) false ;;
         esac
         ;;

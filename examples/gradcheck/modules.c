@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stddef.h>
 
-enum { B = 2, T = 3, S = 4, C = 4, H = 2, V = 5, WIDE = 8 };
+enum { B = 2, T = 3, S = 4, C = 4, H = 2, V = 5 };
 
 heed_tensor *number_of(heed_tape *t, heed_tensor *y)
 {
@@ -51,7 +51,6 @@ heed_report ended(heed_params *ps, heed_report report)
 
 static const heed_input input_btc = { .shape = HEED_DIMS(B, T, C) };
 static const heed_input input_bsc = { .shape = HEED_DIMS(B, S, C) };
-static const heed_input input_wide = { .shape = HEED_DIMS(B, T, WIDE) };
 static const heed_input input_ids = { .dtype = HEED_I32, .shape = HEED_DIMS(B, T), .high = V };
 
 /* ---- linear, embedding, norms, feed-forward ---- */
@@ -115,14 +114,18 @@ static heed_tensor *feedforward_of(heed_tape *t, heed_tensor *const x[], void *m
     return number_of(t, heed_feedforward_forward(t, m, x[0]));
 }
 
+enum { GATED = 16 }; /* beside an activation */
+
 static heed_report check_feedforward(const module *m, const heed_check_options *o)
 {
     heed_feedforward f;
+    heed_activation activation = (heed_activation)(m->variant % GATED);
     heed_params *ps = heed_params_new(HEED_F64, NULL);
     heed_random r = { .seed = 3 };
     heed_feedforward_init(&f, ps, "feedforward", C,
                           (heed_feedforward_options){ .hidden = 5,
-                                                      .activation = (heed_activation)m->variant,
+                                                      .activation = activation,
+                                                      .gated = m->variant >= GATED,
                                                       .bias = true,
                                                       .random = &r });
     /* Far from the kink of relu, on either side of it: |x W1^T| is below 4. */
@@ -199,54 +202,6 @@ static heed_report check_cross_attention(const module *m, const heed_check_optio
                                 (const heed_input[]){ input_btc, input_bsc }, o));
 }
 
-/* ---- blocks and whole models ---- */
-
-static heed_tensor *block_of(heed_tape *t, heed_tensor *const x[], void *m)
-{
-    return number_of(t, heed_block_forward(t, m, x[0], NULL));
-}
-
-static heed_report check_block(const module *m, const heed_check_options *o)
-{
-    heed_block block;
-    heed_params *ps = heed_params_new(HEED_F64, NULL);
-    heed_random r = { .seed = 6 };
-    heed_block_options options = { .place = (heed_norm_place)m->variant,
-                                   .norm = { .bias = true },
-                                   .attention = { .packed = true,
-                                                  .heads = H,
-                                                  .causality = HEED_CAUSAL_TOP_LEFT,
-                                                  .random = &r },
-                                   .feedforward = { .hidden = 5, .random = &r } };
-    heed_block_init(&block, ps, "block", WIDE, options);
-    spread(ps);
-    heed_check_options fine = finer(o);
-    return ended(ps, heed_check(block_of, &block, ps, 1, &input_wide, &fine));
-}
-
-static heed_tensor *gpt_of(heed_tape *t, heed_tensor *const x[], void *m)
-{
-    return heed_gpt_loss(t, m, x[0], x[1]);
-}
-
-static heed_report check_gpt(const module *m, const heed_check_options *o)
-{
-    static heed_gpt gpt; /* too large for the stack of a thread */
-    heed_params *ps = heed_params_new(HEED_F64, NULL);
-    heed_random r = { .seed = 7 };
-    heed_gpt_options options = {
-        .vocabulary = V, .context = T, .width = WIDE, .layers = 2, .heads = H, .random = &r
-    };
-    options.bias = m->variant == 0;
-    options.positions = m->variant == 1 ? HEED_POSITIONS_SINUSOIDAL : HEED_POSITIONS_LEARNED;
-    options.norm = m->variant == 1 ? HEED_RMSNORM : HEED_LAYERNORM;
-    heed_gpt_init(&gpt, ps, options);
-    spread(ps);
-    heed_check_options fine = finer(o);
-    return ended(ps, heed_check(gpt_of, &gpt, ps, 2,
-                                (const heed_input[]){ input_ids, input_ids }, &fine));
-}
-
 static const module modules[] = {
     { "linear-module", "x W^T + b", check_linear, 1 },
     { "linear-no-bias", "x W^T", check_linear, 0 },
@@ -262,6 +217,9 @@ static const module modules[] = {
     { "feedforward-silu", "two linears, silu", check_feedforward, HEED_SILU },
     { "feedforward-tanh", "two linears, tanh", check_feedforward, HEED_TANH },
     { "feedforward-sigmoid", "two linears, sigmoid", check_feedforward, HEED_SIGMOID },
+    { "feedforward-swiglu", "gated by silu", check_feedforward, GATED + HEED_SILU },
+    { "feedforward-geglu", "gated by gelu", check_feedforward, GATED + HEED_GELU },
+    { "feedforward-glu", "gated by sigmoid", check_feedforward, GATED + HEED_SIGMOID },
     { "self-attention", "multi-head, fused", check_self_attention, 0 },
     { "self-attention-causal", "multi-head, causal, fused", check_self_attention, CAUSAL },
     { "self-attention-padded", "multi-head, a padding mask, fused", check_self_attention,
@@ -319,6 +277,10 @@ static const module modules[] = {
     { "linear-attention-relu-causal", "relu, over two pieces", check_linear_attention, 3 },
     { "block-pre-norm", "x + F(norm(x)), causal", check_block, HEED_PRE_NORM },
     { "block-post-norm", "norm(x + F(x)), causal", check_block, HEED_POST_NORM },
+    { "block-parallel", "x + A(norm(x)) + F(norm(x)), causal", check_block, HEED_PARALLEL },
+    { "block-cross", "pre-norm, of a source too", check_block, HEED_PRE_NORM | BLOCK_CROSS },
+    { "block-cross-post", "post-norm, of a source too", check_block,
+      HEED_POST_NORM | BLOCK_CROSS },
     { "seq2seq-start", "LSTM, the last state alone, source reversed", check_seq2seq,
       SEQ2SEQ_START },
     { "seq2seq-fed", "GRU, the last state fed to each step, two layers", check_seq2seq,
@@ -330,6 +292,12 @@ static const module modules[] = {
       SEQ2SEQ_FEEDING },
     { "gpt", "two layers, tied embeddings, cross-entropy", check_gpt, 0 },
     { "gpt-sinusoidal", "fixed positions, rmsnorm", check_gpt, 1 },
+    { "gpt-rotary", "rotary positions, SwiGLU, one key head", check_gpt, 2 },
+    { "gpt-alibi", "ALiBi, parallel blocks", check_gpt, 3 },
+    { "transformer-paper", "post-norm, sinusoidal, one table", check_transformer, 0 },
+    { "transformer-learned", "pre-norm, learned positions", check_transformer, 1 },
+    { "transformer-rotary", "rotary, rmsnorm, SwiGLU, one key head", check_transformer, 2 },
+    { "transformer-relative", "T5's bias, GEGLU", check_transformer, 3 },
     { "align-dot-softmax", "<s, h>, softmax", check_align, ALIGN(DOT, SOFTMAX) },
     { "align-dot-sparsemax", "<s, h>, sparsemax", check_align, ALIGN(DOT, SPARSEMAX) },
     { "align-dot-entmax15", "<s, h>, entmax15", check_align, ALIGN(DOT, ENTMAX15) },

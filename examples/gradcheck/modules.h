@@ -56,6 +56,13 @@ enum {
 };
 heed_report check_recurrent(const module *m, const heed_check_options *options);
 
+/* Residual blocks, variant: a heed_norm_place, perhaps with BLOCK_CROSS; GPT and Transformer, the
+ * variant-th of their lists. */
+enum { BLOCK_CROSS = 16 };
+heed_report check_block(const module *m, const heed_check_options *o);
+heed_report check_gpt(const module *m, const heed_check_options *o);
+heed_report check_transformer(const module *m, const heed_check_options *o);
+
 /* Recurrent sequence to sequence: what the decoder knows of the source. */
 enum { SEQ2SEQ_START, SEQ2SEQ_FED, SEQ2SEQ_BAHDANAU, SEQ2SEQ_LUONG, SEQ2SEQ_FEEDING };
 heed_report check_seq2seq(const module *m, const heed_check_options *o);
