@@ -407,10 +407,10 @@ START_TEST(tying_and_freezing)
     heed_gradients_zero(heed_params_gradients(ps));
     ids = heed_ids(t, HEED_SHAPE(1, 3), (int32_t[]){ 1, 2, 3 });
     ck_assert(heed_backward(t, heed_gpt_loss(t, &model, ids, ids)));
-    ck_assert_ptr_null(heed_gradients_of(heed_params_gradients(ps),
-                                         model.stack.blocks[0].attention.q.weight));
-    ck_assert_ptr_nonnull(heed_gradients_of(heed_params_gradients(ps),
-                                            model.stack.blocks[1].attention.q.weight));
+    ck_assert_ptr_null(
+        heed_gradients_of(heed_params_gradients(ps), model.stack.blocks[0].attention.q.weight));
+    ck_assert_ptr_nonnull(
+        heed_gradients_of(heed_params_gradients(ps), model.stack.blocks[1].attention.q.weight));
     ck_assert_int_lt(heed_params_trainable(ps), heed_params_size(ps));
     heed_tape_free(t);
     heed_params_free(ps);

@@ -1,10 +1,11 @@
-/* The table of models (models.h). All kinds that are here so far are recurrent encoders and
- * decoders, which differ in their cell and in what the decoder knows of the source. */
+/* The table of models (models.h): recurrent encoders and decoders, which differ in their cell and
+ * in what the decoder knows of the source, and the Transformer. */
 #include "models.h"
 
 #include "nearest.h"
 
 #include <heed/seq2seq.h>
+#include <heed/transformer.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,59 @@ static heed_decoded *decode(heed_tape *t, const void *model, const model_source 
     return heed_decode(t, &decoder, batch, options);
 }
 
+/* ---- the Transformer ---- */
+
+static void *make_transformer(heed_params *ps, const model_sizes *sizes, heed_random *random)
+{
+    heed_transformer *m = calloc(1, sizeof *m);
+    if (!m)
+        return NULL;
+    heed_transformer_init(
+        m, ps, "transformer",
+        (heed_transformer_options){ .source_vocabulary = sizes->source_vocabulary,
+                                    .target_vocabulary = sizes->target_vocabulary,
+                                    .width = sizes->hidden,
+                                    .layers = sizes->layers,
+                                    .heads = sizes->heads,
+                                    .positions = HEED_POSITIONS_SINUSOIDAL,
+                                    .bias = true,
+                                    .dropout = sizes->dropout,
+                                    .random = random });
+    m->options.random = NULL;
+    return m;
+}
+
+static model_output forward_transformer(heed_tape *t, const void *model,
+                                        const model_source *source, heed_tensor *inputs,
+                                        double forcing)
+{
+    const heed_transformer *m = model;
+    heed_transformer_source read = heed_transformer_encode(t, m, source->ids, source->lengths);
+    return (model_output){ heed_transformer_forward(t, m, &read, inputs, forcing), NULL };
+}
+
+static heed_decoded *decode_transformer(heed_tape *t, const void *model,
+                                        const model_source *source, int64_t batch,
+                                        heed_decode_options options)
+{
+    const heed_transformer *m = model;
+    heed_transformer_search search;
+    heed_transformer_state state;
+    bool recording = heed_set_recording(t, false);
+    heed_transformer_source read = heed_transformer_encode(t, m, source->ids, source->lengths);
+    heed_decoded *d = NULL;
+    if (!heed_error(t) && !heed_transformer_state_init(&state, m, options.longest, NULL)) {
+        heed_fail(t, "no memory for a translation of %lld tokens", (long long)options.longest);
+    } else if (!heed_error(t)) {
+        heed_decoder decoder =
+            heed_transformer_decoder(t, m, &read, options.beam, &state, &search);
+        d = heed_decode(t, &decoder, batch, options);
+        heed_transformer_state_free(&state);
+    }
+    heed_set_recording(t, recording);
+    return d;
+}
+
 /* ---- the kinds ---- */
 
 static void *make_rnn(heed_params *ps, const model_sizes *sizes, heed_random *random)
@@ -111,8 +165,7 @@ static const model_kind kinds[] = {
       .forward = forward, .decode = decode },
     { "bahdanau",
       "GRUs, an encoder of both directions, additive attention before each step (Bahdanau, "
-      "Cho, "
-      "Bengio 2015)",
+      "Cho, Bengio 2015)",
       .attends = true, .two_directions = true, .make = make_bahdanau, .forward = forward,
       .decode = decode },
     { "luong-dot",
@@ -123,6 +176,9 @@ static const model_kind kinds[] = {
       .make = make_luong_general, .forward = forward, .decode = decode },
     { "luong-concat", "the same by a hidden layer over both", .attends = true, .feeds = true,
       .make = make_luong_concat, .forward = forward, .decode = decode },
+    { "transformer", "attention alone, of --heads heads, --hidden wide (Vaswani et al. 2017)",
+      .attends = true, .heads = true, .make = make_transformer, .forward = forward_transformer,
+      .decode = decode_transformer },
 };
 
 const model_kind *model_at(int index)

@@ -11,7 +11,7 @@
 typedef struct model_sizes {
     int64_t source_vocabulary, target_vocabulary;
     int64_t embedding, hidden;
-    int layers;
+    int layers, heads;
     double dropout;
     bool reverse;       /* the encoder reads from the end of a sentence */
     bool input_feeding; /* Luong, Pham, Manning 2015, section 3.3 */
@@ -33,6 +33,7 @@ typedef struct model_kind {
     bool attends;        /* its outputs have weights */
     bool feeds;          /* it can feed its output back: model_sizes.input_feeding */
     bool two_directions; /* of half the hidden width each, so that it must be even */
+    bool heads;          /* its hidden width is shared out among model_sizes.heads */
     /* A model of zeros, or of random numbers if random is not NULL, its parameters in ps; free()
      * it. NULL for want of memory; what is unsound is said by heed_params_error. */
     void *(*make)(heed_params *ps, const model_sizes *sizes, heed_random *random);

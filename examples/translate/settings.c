@@ -16,6 +16,7 @@ void settings_begin(settings *s)
         .embedding = 64,
         .hidden = 128,
         .layers = 1,
+        .heads = 4,
         .epochs = 20,
         .batch = 64,
         .lr = 3e-3,
@@ -65,11 +66,13 @@ size_t settings_table(settings *s, option table[SETTINGS_OPTIONS])
         { .name = "Model", .kind = OPTION_HEADING },
         { "model", OPTION_STRING, &s->model, "its kind (see below); must be given",
           .argument = "NAME" },
-        { "embedding", OPTION_INTEGER, &s->embedding, "numbers per token", .least = 1,
-          .most = 1000000 },
+        { "embedding", OPTION_INTEGER, &s->embedding, "numbers per token (recurrent models)",
+          .least = 1, .most = 1000000 },
         { "hidden", OPTION_INTEGER, &s->hidden, "numbers per state", .least = 1,
           .most = 1000000 },
-        { "layers", OPTION_INTEGER, &s->layers, "recurrent layers of each side", .least = 1,
+        { "heads", OPTION_INTEGER, &s->heads, "attention heads (transformer)", .least = 1,
+          .most = 4096 },
+        { "layers", OPTION_INTEGER, &s->layers, "layers of each side", .least = 1,
           .most = HEED_RECURRENT_MAX_LAYERS },
         { "dropout", OPTION_REAL, &s->dropout, "share of values dropped while training",
           .low = 0, .high = 1, .below = true },
@@ -139,6 +142,12 @@ bool settings_model_is_sound(const settings *s, char *error, size_t error_size)
         return heed__say(error, error_size,
                          "--hidden %lld is odd, but %s has two directions of half that width",
                          (long long)s->hidden, s->model);
+    if (s->reverse && kind->heads)
+        return heed__say(error, error_size, "--reverse is for recurrent encoders, not for %s",
+                         s->model);
+    if (kind->heads && s->hidden % s->heads)
+        return heed__say(error, error_size, "--hidden %lld is not divisible by --heads %lld",
+                         (long long)s->hidden, (long long)s->heads);
     if (s->input_feeding && !kind->feeds)
         return heed__say(error, error_size, "--input-feeding is for luong-..., not for %s",
                          s->model);
@@ -193,6 +202,7 @@ model_sizes settings_sizes(const settings *s)
                           .embedding = s->embedding,
                           .hidden = s->hidden,
                           .layers = (int)s->layers,
+                          .heads = (int)s->heads,
                           .dropout = s->dropout,
                           .reverse = s->reverse,
                           .input_feeding = s->input_feeding };

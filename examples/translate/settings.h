@@ -22,7 +22,7 @@ typedef struct settings {
     bool lower; /* of the source */
     /* Model */
     const char *model;
-    int64_t embedding, hidden, layers;
+    int64_t embedding, hidden, layers, heads;
     double dropout;
     bool reverse, input_feeding;
     /* Training */

@@ -17,6 +17,9 @@ refuses 2 "did you mean --hidden" train --model gru --hiden 3
 refuses 2 "must say which" train --out run
 refuses 2 "must say where" train --model gru
 refuses 2 "odd" train --model bahdanau --hidden 9 --out run
+refuses 2 "hidden 10 is not divisible by --heads 4" train --model transformer --hidden 10 --out run
+refuses 2 "reverse is for recurrent" train --model transformer --reverse --out run
+refuses 2 "did you mean transformer" train --model tranformer --out run
 refuses 2 "input-feeding is for luong" train --model bahdanau --input-feeding --out run
 refuses 2 "swap" train --model gru --swap --out run
 refuses 2 "73049 pairs of dates" train --model gru --task dates --count 80000 --out run

@@ -59,7 +59,11 @@ for model in rnn gru lstm luong-dot luong-general luong-concat; do
     is "$model" "$translate" train $tiny --model $model --out "$model" --reverse --layers 2 \
         --dropout 0.1 --smoothing 0.1 --forcing inverse-sigmoid
 done
-is "compare" "$translate" compare run lstm luong-dot
+# shellcheck disable=SC2086
+is "transformer" "$translate" train $tiny --model transformer --out transformer --layers 2 \
+    --heads 2 --dropout 0.1 --smoothing 0.1 --forcing linear
+is "its beam" "$translate" eval --model transformer --beam 3 --json
+is "compare" "$translate" compare run lstm transformer
 is "it says that pairs differ" grep -q "not the same" .out
 is "a row for all" grep -q "^all  *200  " .out
 is "on the same pairs" "$translate" compare lstm luong-dot --pairs run/test.tsv
