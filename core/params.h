@@ -19,8 +19,8 @@ enum {
     HEED_FROZEN = 1, /* no gradient is computed */
     HEED_DECAY = 2,  /* weight decay applies (by custom: matrices, not biases and norms) */
     HEED_BUFFER = 4, /* saved with the set but never trained */
-    /* A matrix that heed_linear_forward alone multiplies by, so that what stands beside it there
-     * (lora.h) is never passed by. */
+    /* A matrix that heed_linear_forward alone multiplies by, so that what stands beside it
+     * there (lora.h) is never passed by. */
     HEED_ADAPTABLE = 8
 };
 
