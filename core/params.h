@@ -18,7 +18,10 @@ extern "C" {
 enum {
     HEED_FROZEN = 1, /* no gradient is computed */
     HEED_DECAY = 2,  /* weight decay applies (by custom: matrices, not biases and norms) */
-    HEED_BUFFER = 4  /* saved with the set but never trained */
+    HEED_BUFFER = 4, /* saved with the set but never trained */
+    /* A matrix that heed_linear_forward alone multiplies by, so that what stands beside it
+     * there (lora.h) is never passed by. */
+    HEED_ADAPTABLE = 8
 };
 
 struct heed_parameter {
@@ -31,6 +34,7 @@ struct heed_parameter {
     /* ---- internal ---- */
     heed_params *set;
     int index;
+    struct heed__adapter *adapter; /* of a linear layer's weight, or NULL */
 };
 
 /* dtype: HEED_F32 or HEED_F64. allocator NULL: the C library's. NULL: out of memory. */
@@ -63,8 +67,8 @@ HEED_API int64_t heed_params_size(const heed_params *ps); /* scalars, buffers no
 /* scalars neither frozen nor buffers */
 HEED_API int64_t heed_params_trainable(const heed_params *ps);
 /* Freezes or thaws every parameter whose whole name matches the pattern, in which * stands for
- * any characters, none and dots included, and ? for one: "blocks.*", "*.bias",
- * "blocks.?.norm_*". Returns how many. */
+ * any characters, none and dots included, and ? for one, and which a ! in front turns round:
+ * "blocks.*", "*.bias", "blocks.?.norm_*", "!head.*". Returns how many. */
 HEED_API int heed_params_freeze(heed_params *ps, const char *pattern, bool frozen);
 /* Row-major values in the set's dtype; false and an error when there is no such name or the
  * count is off. */
@@ -110,6 +114,12 @@ HEED_API bool heed_params_save(heed_params *ps, const char *path, const char *co
  * value in the set has changed, and the set's error names the file, the parameter, and what was
  * expected and found. */
 HEED_API bool heed_params_load(heed_params *ps, const char *path);
+/* The same for those parameters alone whose names match the pattern, at least one; what else a
+ * file holds is left aside. Loading is as strict: of the names that match, set and file must
+ * have the same. */
+HEED_API bool heed_params_save_matching(heed_params *ps, const char *path, const char *pattern,
+                                        const char *const *notes);
+HEED_API bool heed_params_load_matching(heed_params *ps, const char *path, const char *pattern);
 
 /* What loading a file into a set that it need not match came to, parameter by parameter. */
 typedef enum heed_load_outcome {

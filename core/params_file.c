@@ -13,7 +13,14 @@ const char *heed__archive_key(heed__text *text, const char *prefix, const char *
     return text->failed ? NULL : text->bytes;
 }
 
-bool heed_archive_add_params(heed_archive *archive, const char *prefix, heed_params *ps)
+/* Whether a file is about the parameter or tensor of this name; pattern NULL: about all. */
+static bool concerns(const char *pattern, const char *name)
+{
+    return !pattern || heed__matches(pattern, name);
+}
+
+static bool add_params(heed_archive *archive, const char *prefix, heed_params *ps,
+                       const char *pattern)
 {
     if (!archive || archive->failed || !ps)
         return false;
@@ -22,6 +29,8 @@ bool heed_archive_add_params(heed_archive *archive, const char *prefix, heed_par
     heed__text text = { .allocator = archive->allocator };
     for (int i = 0; i < ps->count && !archive->failed; i++) {
         const heed_parameter *p = ps->list[i];
+        if (!concerns(pattern, p->name))
+            continue;
         const char *name = heed__archive_key(&text, prefix, p->name);
         if (name)
             heed_archive_add(archive, name, p->dtype, p->shape, p->data);
@@ -30,6 +39,11 @@ bool heed_archive_add_params(heed_archive *archive, const char *prefix, heed_par
     }
     heed__text_free(&text);
     return !archive->failed;
+}
+
+bool heed_archive_add_params(heed_archive *archive, const char *prefix, heed_params *ps)
+{
+    return add_params(archive, prefix, ps, NULL);
 }
 
 static bool same_shape(const heed_shape *a, const heed_shape *b)
@@ -66,31 +80,47 @@ static bool check_parameter(heed_archive *archive, const char *name, const heed_
         heed__item_text(it, found), it->trouble ? ", " : "", it->trouble ? it->trouble : "");
 }
 
-/* With every parameter found, there is a stranger just when there are more tensors than
- * parameters. */
-static bool check_strangers(heed_archive *archive, const char *prefix, const heed_params *ps)
+/* The name of a tensor without the prefix; NULL: it lies outside, or does not match. */
+static const char *name_inside(const heed_archive *archive, size_t i, const char *prefix,
+                               const char *pattern)
 {
-    size_t length = strlen(prefix), count = 0;
+    const char *name = archive->items[i].entry.name;
+    size_t length = strlen(prefix);
+    bool inside = strncmp(name, prefix, length) == 0 && concerns(pattern, name + length);
+    return inside ? name + length : NULL;
+}
+
+/* With every parameter found, there is a stranger just when there are more tensors than
+ * `expected` parameters. */
+static bool check_strangers(heed_archive *archive, const char *prefix, const heed_params *ps,
+                            const char *pattern, size_t expected)
+{
+    size_t count = 0;
     for (size_t i = 0; i < archive->count; i++)
-        count += strncmp(archive->items[i].entry.name, prefix, length) == 0;
-    for (size_t i = 0; count > (size_t)ps->count && i < archive->count; i++) {
-        const char *name = archive->items[i].entry.name;
-        if (strncmp(name, prefix, length) == 0 && !heed_params_find(ps, name + length))
+        count += name_inside(archive, i, prefix, pattern) != NULL;
+    for (size_t i = 0; count > expected && i < archive->count; i++) {
+        const char *name = name_inside(archive, i, prefix, pattern);
+        if (name && !heed_params_find(ps, name))
             return heed__say(archive->error, HEED__SENTENCE,
                              "%s: tensor %s: the set has no such parameter",
-                             heed__archive_name(archive), name);
+                             heed__archive_name(archive), archive->items[i].entry.name);
     }
     return true;
 }
 
 /* Every parameter is checked before the first is copied. */
-static bool get_params(heed_archive *archive, const char *prefix, heed_params *ps)
+static bool get_params(heed_archive *archive, const char *prefix, heed_params *ps,
+                       const char *pattern)
 {
     heed__text text = { .allocator = archive->allocator };
     bool good = true;
     for (int pass = 0; good && pass < 2; pass++) {
+        size_t matching = 0;
         for (int i = 0; good && i < ps->count; i++) {
             heed_parameter *p = ps->list[i];
+            if (!concerns(pattern, p->name))
+                continue;
+            matching++;
             const char *name = heed__archive_key(&text, prefix, p->name);
             if (!name)
                 good = heed__say(archive->error, HEED__SENTENCE, "%s: not enough memory",
@@ -101,26 +131,33 @@ static bool get_params(heed_archive *archive, const char *prefix, heed_params *p
                 memcpy(p->data, heed__archive_item(archive, name)->entry.data,
                        (size_t)p->size * heed_dtype_size(p->dtype));
         }
-        good = good && check_strangers(archive, prefix, ps);
+        good = good && check_strangers(archive, prefix, ps, pattern, matching);
     }
     heed__text_free(&text);
     return good;
 }
 
-bool heed_archive_get_params(heed_archive *archive, const char *prefix, heed_params *ps)
+static bool get_or_fail(heed_archive *archive, const char *prefix, heed_params *ps,
+                        const char *pattern)
 {
     if (!archive || archive->failed || !ps)
         return false;
     archive->error[0] = '\0';
     if (ps->failed)
         return heed__say(archive->error, HEED__SENTENCE, "%s", ps->error);
-    if (get_params(archive, prefix, ps))
+    if (get_params(archive, prefix, ps, pattern))
         return true;
     heed_params_fail(ps, "%s", archive->error);
     return false;
 }
 
-bool heed_params_save(heed_params *ps, const char *path, const char *const *notes)
+bool heed_archive_get_params(heed_archive *archive, const char *prefix, heed_params *ps)
+{
+    return get_or_fail(archive, prefix, ps, NULL);
+}
+
+static bool save(heed_params *ps, const char *path, const char *pattern,
+                 const char *const *notes)
 {
     if (!ps || ps->failed)
         return false;
@@ -129,7 +166,7 @@ bool heed_params_save(heed_params *ps, const char *path, const char *const *note
         heed_params_fail(ps, "cannot write %s: not enough memory", path);
         return false;
     }
-    heed_archive_add_params(archive, "", ps);
+    add_params(archive, "", ps, pattern);
     for (size_t i = 0; notes && notes[i] && notes[i + 1]; i += 2)
         heed_archive_note(archive, notes[i], notes[i + 1]);
     bool good = heed_archive_save(archive, path);
@@ -139,7 +176,7 @@ bool heed_params_save(heed_params *ps, const char *path, const char *const *note
     return good;
 }
 
-bool heed_params_load(heed_params *ps, const char *path)
+static bool load(heed_params *ps, const char *path, const char *pattern)
 {
     char error[HEED__SENTENCE];
     if (!ps || ps->failed)
@@ -149,7 +186,39 @@ bool heed_params_load(heed_params *ps, const char *path)
         heed_params_fail(ps, "%s", error);
         return false;
     }
-    bool good = heed_archive_get_params(archive, "", ps);
+    bool good = get_or_fail(archive, "", ps, pattern);
     heed_archive_free(archive);
     return good;
+}
+
+/* A pattern that matches nothing is a slip of the pen, and not a file without tensors. */
+static bool any_matches(heed_params *ps, const char *path, const char *pattern)
+{
+    for (int i = 0; ps && pattern && i < ps->count; i++) {
+        if (heed__matches(pattern, ps->list[i]->name))
+            return true;
+    }
+    heed_params_fail(ps, "%s: no parameter matches %s", path, pattern ? pattern : "NULL");
+    return false;
+}
+
+bool heed_params_save(heed_params *ps, const char *path, const char *const *notes)
+{
+    return save(ps, path, NULL, notes);
+}
+
+bool heed_params_load(heed_params *ps, const char *path)
+{
+    return load(ps, path, NULL);
+}
+
+bool heed_params_save_matching(heed_params *ps, const char *path, const char *pattern,
+                               const char *const *notes)
+{
+    return any_matches(ps, path, pattern) && save(ps, path, pattern, notes);
+}
+
+bool heed_params_load_matching(heed_params *ps, const char *path, const char *pattern)
+{
+    return any_matches(ps, path, pattern) && load(ps, path, pattern);
 }

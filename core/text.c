@@ -111,7 +111,7 @@ heed__quoted heed__quote(const char *bytes, size_t size)
 }
 
 /* Only the last * met needs to be tried again: what an earlier one took can be taken by it. */
-bool heed__matches(const char *pattern, const char *text)
+static bool matches(const char *pattern, const char *text)
 {
     const char *star = NULL, *from = NULL;
     while (*text) {
@@ -131,6 +131,13 @@ bool heed__matches(const char *pattern, const char *text)
     while (*pattern == '*')
         pattern++;
     return !*pattern;
+}
+
+bool heed__matches(const char *pattern, const char *text)
+{
+    if (*pattern == '!')
+        return !matches(pattern + 1, text);
+    return matches(pattern, text);
 }
 
 int64_t heed__read_count(const char *text)

@@ -42,7 +42,7 @@ typedef struct heed__quoted {
 heed__quoted heed__quote(const char *bytes, size_t size);
 
 /* Whether the whole of `text` matches a pattern: * stands for any bytes, also none and also
- * dots, ? for one byte, and everything else for itself. */
+ * dots, ? for one byte, and everything else for itself; a ! in front turns the answer round. */
 bool heed__matches(const char *pattern, const char *text);
 
 /* The plain number, from 0 up, that all of `text` is; -1: it is none. */

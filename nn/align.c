@@ -83,6 +83,15 @@ static void fill_in(heed_align_options *o, int64_t query_width)
         o->temperature = 1;
 }
 
+/* The score takes the matrix apart, so no adapter can stand beside it. */
+static void init_concat(heed_align *m, heed_params *ps, int64_t in, int64_t out,
+                        heed_linear_options options)
+{
+    heed_linear_init(&m->concat, ps, "concat", in, out, options);
+    if (m->concat.weight)
+        m->concat.weight->flags &= ~(unsigned)HEED_ADAPTABLE;
+}
+
 void heed_align_init(heed_align *m, heed_params *ps, const char *name, int64_t query_width,
                      int64_t key_width, heed_align_options options)
 {
@@ -101,7 +110,7 @@ void heed_align_init(heed_align *m, heed_params *ps, const char *name, int64_t q
     if (options.score == HEED_ALIGN_GENERAL)
         heed_linear_init(&m->general, ps, "general", key_width, query_width, plain);
     if (options.score == HEED_ALIGN_CONCAT)
-        heed_linear_init(&m->concat, ps, "concat", query_width + key_width, hidden, biased);
+        init_concat(m, ps, query_width + key_width, hidden, biased);
     if (options.score == HEED_ALIGN_ADDITIVE) {
         heed_linear_init(&m->query, ps, "query", query_width, hidden, plain);
         heed_linear_init(&m->key, ps, "key", key_width, hidden, biased);

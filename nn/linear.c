@@ -1,4 +1,5 @@
-/* The linear module: y = x W^T + b. */
+/* The linear module: y = x W^T + b, and what an adapter beside W adds (lora.h). */
+#include "lora_parts.h"
 #include "nn.h"
 
 #include <math.h>
@@ -8,7 +9,8 @@ void heed_linear_init(heed_linear_module *m, heed_params *ps, const char *name, 
 {
     *m = (heed_linear_module){ 0 };
     heed_params_scope(ps, name);
-    m->weight = heed_parameter_new(ps, "weight", HEED_SHAPE(out, in), HEED_DECAY);
+    m->weight =
+        heed_parameter_new(ps, "weight", HEED_SHAPE(out, in), HEED_DECAY | HEED_ADAPTABLE);
     if (options.bias)
         m->bias = heed_parameter_new(ps, "bias", HEED_SHAPE(out), 0);
     heed_params_scope_end(ps);
@@ -34,5 +36,6 @@ heed_tensor *heed_linear_forward(heed_tape *t, const heed_linear_module *m, heed
 {
     heed_tensor *weight = heed_use(t, m->weight);
     heed_tensor *bias = m->bias ? heed_use(t, m->bias) : NULL;
-    return heed_linear(t, x, weight, bias);
+    heed_tensor *y = heed_linear(t, x, weight, bias);
+    return heed__lora_add(t, m->weight, x, y);
 }

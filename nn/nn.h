@@ -92,6 +92,45 @@ HEED_API void heed_norm_init(heed_norm_module *m, heed_params *ps, const char *n
 HEED_API heed_tensor *heed_norm_forward(heed_tape *t, const heed_norm_module *m,
                                         heed_tensor *x);
 
+/* ---- norms over channels, of x [B, C, ...] ---- */
+
+typedef struct heed_groupnorm_options {
+    int64_t groups; /* divides the channels; as many as channels: instance norm */
+    bool bias;      /* beta */
+    double epsilon; /* 0: 1e-5 */
+} heed_groupnorm_options;
+typedef struct heed_groupnorm_module {
+    heed_parameter *weight, *bias; /* gamma [C]; beta [C] or NULL */
+    int64_t groups;
+    double epsilon;
+} heed_groupnorm_module;
+HEED_API void heed_groupnorm_init(heed_groupnorm_module *m, heed_params *ps, const char *name,
+                                  int64_t channels, heed_groupnorm_options options);
+HEED_API heed_tensor *heed_groupnorm_forward(heed_tape *t, const heed_groupnorm_module *m,
+                                             heed_tensor *x);
+
+typedef struct heed_batchnorm_options {
+    bool bias;       /* beta */
+    double epsilon;  /* 0: 1e-5 */
+    double momentum; /* the share of the newest batch in running statistics; 0: 0.1 */
+} heed_batchnorm_options;
+typedef struct heed_batchnorm_module {
+    heed_parameter *weight, *bias; /* gamma [C]; beta [C] or NULL */
+    /* Running statistics [C], buffers "running_mean", zeros at first, and "running_var", ones:
+     * saved with the set, not trained. */
+    heed_parameter *mean, *variance;
+    double epsilon, momentum;
+} heed_batchnorm_module;
+HEED_API void heed_batchnorm_init(heed_batchnorm_module *m, heed_params *ps, const char *name,
+                                  int64_t channels, heed_batchnorm_options options);
+/* While training (heed_set_training) by the batch's own statistics, at least two values a
+ * channel; else by the running ones. Each forward pass of a training tape that records moves
+ * the running statistics at once, so two passes move them twice; one that does not record, and
+ * one on a tape where another set stands in for this one (heed_shadow: checks, averages),
+ * leaves them as they are. So one tape at a time may train such a module. */
+HEED_API heed_tensor *heed_batchnorm_forward(heed_tape *t, const heed_batchnorm_module *m,
+                                             heed_tensor *x);
+
 /* ---- positions ---- */
 
 /* PE[p, 2i] = sin(p/10000^(2i/C)), PE[p, 2i+1] = cos of the same (Vaswani et al. 2017, section

@@ -71,6 +71,13 @@ START_TEST(patterns)
         { "[ab]", "a", false },
         { "*aab", "aaaaaab", true },
         { "*aab*", "aaaabaaa", true },
+        { "!", "", false },
+        { "!", "a", true },
+        { "!*.bias", "blocks.0.weight", true },
+        { "!*.bias", "blocks.0.bias", false },
+        { "*!", "a!", true },
+        { "!!a", "!a", false },
+        { "!!a", "a", true },
     };
     for (int i = 0; i < LENGTH(cases); i++)
         ck_assert_msg(heed__matches(cases[i].pattern, cases[i].text) == cases[i].matches,
@@ -91,7 +98,71 @@ START_TEST(freezing)
     ck_assert_int_eq(heed_params_freeze(ps, NULL, true), 0);
     ck_assert_int_eq(heed_params_freeze(NULL, "*", true), 0);
     ck_assert_int_eq(heed_params_trainable(ps), 6 * 2);
+    ck_assert_int_eq(heed_params_freeze(ps, "!head.*", true), 12);
+    ck_assert_int_eq(heed_params_trainable(ps), 0);
     heed_params_free(ps);
+}
+END_TEST
+
+/* ---- files of what matches ---- */
+
+/* Weights of the first two blocks from one file, the rest from another; what a file holds
+ * beside them is left aside. */
+START_TEST(matching)
+{
+    const char *weights = in_folder("weights"), *all = in_folder("all");
+    heed_params *ps = new_set(HEED_F32, NULL), *qs = new_set(HEED_F32, NULL);
+    fill(ps, 100);
+    ck_assert(heed_params_save_matching(ps, weights, "blocks.?.weight", NULL));
+    heed_archive *archive = heed_archive_open(weights, NULL, error, sizeof error);
+    ck_assert_msg(archive != NULL, "%s", error);
+    for (int i = 0; i < 13; i++) {
+        bool written = heed_archive_find(archive, heed_params_at(ps, i)->name) != NULL;
+        ck_assert_int_eq(written, i < 12 && i % 2 == 0);
+    }
+    heed_archive_free(archive);
+    ck_assert(heed_params_load_matching(qs, weights, "blocks.?.weight"));
+    for (int i = 0; i < 13; i++)
+        assert_value(qs, i, i < 12 && i % 2 == 0 ? 100 : -i);
+    fill(ps, 200);
+    ck_assert(heed_params_save(ps, all, NULL));
+    ck_assert(heed_params_load_matching(qs, all, "!blocks.?.weight"));
+    for (int i = 0; i < 13; i++)
+        assert_value(qs, i, i < 12 && i % 2 == 0 ? 100 : 200);
+    heed_params_free(ps);
+    heed_params_free(qs);
+}
+END_TEST
+
+/* Strict about names that match, on either side, and nothing is read in part. */
+START_TEST(matching_refused)
+{
+    static const struct {
+        const char *written, *pattern, *sentence;
+    } cases[] = {
+        { "blocks.0.*", "blocks.?.bias",
+          "parameter blocks.1.bias: expected f32 [2], found none" },
+        { "*", "none.*", "no parameter matches none.*" },
+        { "*", NULL, "no parameter matches NULL" },
+        { "*", "more*", "no parameter matches more*" },
+        { "*", "*e*", "tensor more.weight: the set has no such parameter" },
+    };
+    const char *path = in_folder("file");
+    for (int i = 0; i < LENGTH(cases); i++) {
+        heed_params *ps = new_set(HEED_F32, NULL), *qs = new_set(HEED_F32, NULL);
+        heed_parameter_new(ps, "more.weight", HEED_SHAPE(1), 0);
+        fill(ps, 100);
+        ck_assert(heed_params_save_matching(ps, path, cases[i].written, NULL));
+        ck_assert(!heed_params_load_matching(qs, path, cases[i].pattern));
+        ck_assert_msg(strstr(heed_params_error(qs), cases[i].sentence) != NULL, "%s",
+                      heed_params_error(qs));
+        for (int k = 0; k < 13; k++)
+            assert_value(qs, k, -k); /* all zeros */
+        ck_assert(!heed_params_load_matching(qs, path, "*"));
+        heed_params_free(ps);
+        heed_params_free(qs);
+    }
+    ck_assert(!heed_params_save_matching(NULL, path, "*", NULL));
 }
 END_TEST
 
@@ -358,6 +429,11 @@ int main(void)
     tcase_add_test(names, patterns);
     tcase_add_test(names, freezing);
     suite_add_tcase(suite, names);
+    TCase *files = tcase_create("matching");
+    tcase_add_checked_fixture(files, make_folder, remove_folder);
+    tcase_add_test(files, matching);
+    tcase_add_test(files, matching_refused);
+    suite_add_tcase(suite, files);
     TCase *partial = tcase_create("partial");
     tcase_add_checked_fixture(partial, make_folder, remove_folder);
     tcase_add_test(partial, partial_file);

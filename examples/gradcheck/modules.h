@@ -28,6 +28,12 @@ void spread(heed_params *ps);
 /* Frees the set and gives the report back. */
 heed_report ended(heed_params *ps, heed_report report);
 
+/* Low-rank adapters, 1: with dropout and the weight itself trained; group norm of as many groups
+ * as the variant says; batch norm, 1: training. */
+heed_report check_lora(const module *m, const heed_check_options *o);
+heed_report check_groupnorm(const module *m, const heed_check_options *o);
+heed_report check_batchnorm(const module *m, const heed_check_options *o);
+
 /* Multi-head attention, the variant-th of its list; linear attention. */
 heed_report check_multihead(const module *m, const heed_check_options *o);
 heed_report check_linear_attention(const module *m, const heed_check_options *o);

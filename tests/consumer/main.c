@@ -2,6 +2,7 @@
  * of f(x) = |x - c|^2 by gradient descent and says whether it got there. */
 #include <heed/align.h>
 #include <heed/heed.h>
+#include <heed/lora.h>
 #include <heed/nn.h>
 #include <heed/op.h>
 #include <heed/optim.h>
