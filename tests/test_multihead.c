@@ -252,6 +252,43 @@ END_TEST
 
 /* ---- positions ---- */
 
+/* ---- scores changed by the caller ---- */
+
+static heed_tensor *cap_by_hand(heed_tape *t, heed_tensor *scores, void *user)
+{
+    const double cap = *(const double *)user;
+    return heed_scale(t, heed_tanh(t, heed_scale(t, scores, 1 / cap)), cap);
+}
+
+/* A module hands the function on, also where the kernel would read the projection in place. */
+START_TEST(score_function)
+{
+    double cap = 0.3;
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_random r = { .seed = 5 };
+    heed_multihead_attention m;
+    heed_multihead_attention_init(
+        &m, ps, "m", C,
+        (heed_multihead_attention_options){
+            .heads = H, .packed = _i == 1, .score = cap_by_hand, .user = &cap, .random = &r });
+    heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
+    heed_tensor *x = heed_normal(t, HEED_SHAPE(B, T, C), 0, 3);
+    heed_tensor *by_hand = heed_multihead_attention_forward(t, &m, x, NULL, NULL, NULL);
+    m.options.score = NULL;
+    heed_tensor *plain = heed_multihead_attention_forward(t, &m, x, NULL, NULL, NULL);
+    m.options.cap = cap;
+    heed_tensor *capped = heed_multihead_attention_forward(t, &m, x, NULL, NULL, NULL);
+    ck_assert_msg(capped != NULL, "%s", heed_error(t));
+    same("by hand", by_hand, capped->data, 1e-12);
+    double moved = 0;
+    for (int64_t i = 0; i < heed_size(plain); i++)
+        moved = fmax(moved, fabs(heed_at(plain, i) - heed_at(capped, i)));
+    ck_assert_double_gt(moved, 1e-3);
+    heed_tape_free(t);
+    heed_params_free(ps);
+}
+END_TEST
+
 START_TEST(alibi_slopes)
 {
     heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
@@ -382,6 +419,7 @@ int main(void)
     tcase_add_test(tests, a_source_is_read_once);
     tcase_add_loop_test(tests, nothing_leaks, 0, 2 * (CAUSAL_VARIANTS + 3));
     tcase_add_test(tests, alibi_slopes);
+    tcase_add_loop_test(tests, score_function, 0, 2);
     tcase_add_test(tests, relative_buckets);
     tcase_add_test(tests, unsound_settings);
     tcase_add_test(tests, unsound_calls);
