@@ -182,18 +182,25 @@ void heed__arena_give_back(arena *a, void *block, int size_class)
 
 bool heed__arena_mark(arena *a, arena_mark *mark)
 {
-    mark->lists = NULL;
+    const arena_free **lists = NULL;
     if (a->listed) {
-        mark->lists = heed__arena_take(a, sizeof a->lists);
-        if (!mark->lists)
+        lists = heed__arena_take(a, sizeof a->lists);
+        if (!lists)
             return false;
-        memcpy(mark->lists, a->lists, sizeof a->lists);
     }
+    heed__arena_mark_with(a, mark, lists);
+    return true;
+}
+
+void heed__arena_mark_with(arena *a, arena_mark *mark, const arena_free **lists)
+{
+    if (lists)
+        memcpy(lists, a->lists, sizeof a->lists);
+    mark->lists = lists;
     mark->current = a->current;
     mark->used = a->current ? a->current->used : 0;
     mark->listed = a->listed;
     mark->bump = a->bump;
-    return true;
 }
 
 void heed__arena_rewind(arena *a, const arena_mark *mark)

@@ -48,6 +48,8 @@ void *heed__arena_take(arena *a, size_t bytes);
 void *heed__arena_block(arena *a, size_t bytes, int *size_class);
 void heed__arena_give_back(arena *a, void *block, int size_class);
 bool heed__arena_mark(arena *a, arena_mark *mark);
+/* The same with the copy in [ARENA_CLASSES] of the caller's, which takes nothing. */
+void heed__arena_mark_with(arena *a, arena_mark *mark, const arena_free **lists);
 void heed__arena_rewind(arena *a, const arena_mark *mark);
 /* After a rewind: a block holding the `bytes` that lie at source, in memory just rewound. */
 void *heed__arena_carry(arena *a, const void *source, size_t bytes, int *size_class);

@@ -74,6 +74,9 @@ struct heed_tape {
     const heed_params *shadow_from;
     heed_params *shadow_to;
     uint64_t seed, step;
+    heed_attention_watch watch; /* of attention; .see NULL: nobody looks */
+    int64_t shown;              /* attentions since the reset */
+    bool showing;
     char error[512];
     void (*hook)(void *, const char *);
     void *hook_user;

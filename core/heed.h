@@ -164,7 +164,7 @@ HEED_API void heed_on_error(heed_tape *t, void (*hook)(void *user, const char *s
  * that needs its values. */
 typedef struct heed_position {
     void *at[6];
-    size_t sizes[4];
+    size_t sizes[5];
 } heed_position;
 HEED_API heed_position heed_mark(heed_tape *t);
 HEED_API void heed_rewind(heed_tape *t, heed_position position);

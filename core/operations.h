@@ -522,6 +522,37 @@ HEED_API heed_tensor *heed_attention_weights(heed_tape *t, heed_tensor *q, heed_
 HEED_API heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads,
                                             heed_tensor *mask,
                                             const heed_attention_options *options);
+
+/* One attention's weights, while somebody watches; all of it is gone when `see` returns. */
+typedef struct heed_attention_seen {
+    const heed_tensor *weights; /* [1, H, T, S], of one example, before dropout */
+    const char *scope;          /* "blocks.0.attention"; "" outside all scopes */
+    /* How many were shown since the tape's reset; heed_rewind sets the count back. */
+    int64_t number;
+    bool step; /* one more query of a decoder that goes step by step; T = 1 */
+} heed_attention_seen;
+typedef struct heed_attention_watch {
+    void (*see)(heed_tape *t, const heed_attention_seen *seen, void *user);
+    void *user;
+    int64_t example; /* which one of each batch */
+} heed_attention_watch;
+/* From now on, until it is called with NULL, every heed_attention and heed_attention_packed on t
+ * shows its weights to watch->see, whether it records or not, but for those that a sweep calls.
+ * What is computed for that alone is not recorded, changes no bit of any result and no random
+ * draw, and its memory is given back; if it fails, or there is no such example, t fails. With
+ * NULL nothing is computed. nn/inspect.h has a watch that keeps maps. */
+HEED_API void heed_watch_attention(heed_tape *t, const heed_attention_watch *watch);
+HEED_API bool heed_attention_watched(const heed_tape *t);
+/* For attention of other kinds: shows weights [B, H, T, S], [B, T, S] or [B, S] to the watch of
+ * t, if there is one. */
+HEED_API void heed_attention_show(heed_tape *t, heed_tensor *weights, bool step);
+/* The same for weights that nobody needs otherwise: make, which only applies ops, is called if
+ * somebody watches, for [1, H, T, S] of one example of a batch. */
+HEED_API void heed_attention_show_made(heed_tape *t, int64_t batch,
+                                       heed_tensor *(*make)(heed_tape *t, int64_t example,
+                                                            void *user),
+                                       void *user);
+
 typedef enum heed_feature_map {
     HEED_FEATURE_ELU, /* elu(x) + 1, > 0 */
     HEED_FEATURE_RELU

@@ -23,6 +23,7 @@ static void start_step(heed_tape *t)
     t->root = (heed__scope){ .name = "", .path = heed__hash(0, 0x6865656400000000u) };
     t->scope = &t->root;
     t->scope_count = 0;
+    t->shown = 0;
     t->failed = false;
     t->error[0] = '\0';
 }
@@ -252,7 +253,7 @@ heed_position heed_mark(heed_tape *t)
     }
     return (heed_position){
         .at = { mark.current, (void *)mark.lists, t->last, t->uses, t->watches, t->scope },
-        .sizes = { mark.used, mark.listed, mark.bump, t->scope_count },
+        .sizes = { mark.used, mark.listed, mark.bump, t->scope_count, (size_t)t->shown },
     };
 }
 
@@ -283,6 +284,7 @@ void heed_rewind(heed_tape *t, heed_position position)
         t->watches->tensor->flags = t->watches->flags;
     t->scope = t->failed ? &t->root : position.at[5];
     forget_scopes(t, position.sizes[3]);
+    t->shown = (int64_t)position.sizes[4];
     t->uses = position.at[3];
     heed__arena_rewind(&t->arena, &mark);
     heed__uses_changed(t);
@@ -297,8 +299,10 @@ heed_tensor *heed_return(heed_tape *t, heed_position position, heed_tensor *y)
     if (!y)
         return NULL;
     heed_tensor head = *y;
+    int64_t shown = t->shown;
     if (!y->storage) { /* borrowed memory or a parameter's outlives the rewind */
         heed_rewind(t, position);
+        t->shown = shown; /* a forward pass has not been undone */
         heed_shape shape = heed_shape_of(&head);
         y = heed__tensor_new(t, head.dtype, &shape);
         if (y)
@@ -309,6 +313,7 @@ heed_tensor *heed_return(heed_tape *t, heed_position position, heed_tensor *y)
     size_t bytes = (size_t)heed_size(y) * heed_dtype_size(y->dtype);
     int size_class = 0;
     heed_rewind(t, position);
+    t->shown = shown;
     void *block = heed__arena_carry(&t->arena, head.data, bytes, &size_class);
     heed_shape shape = heed_shape_of(&head);
     heed__storage *storage = block ? heed__arena_take(&t->arena, sizeof *storage) : NULL;

@@ -61,7 +61,7 @@ void heed_maps_free(heed_maps *m)
 
 /* ---- maps ---- */
 
-static heed_map *find(const heed_maps *m, const char *name)
+heed_map *heed__maps_find(const heed_maps *m, const char *name)
 {
     for (size_t i = 0; i < m->count; i++) {
         if (strcmp(m->maps[i].name, name) == 0)
@@ -100,7 +100,7 @@ static bool reserve(heed_maps *m, heed_map *map, int64_t queries, int64_t keys)
 
 static bool new_map(heed_maps *m, heed_map *map, const char *name, int64_t heads)
 {
-    *map = (heed_map){ .heads = heads, .reach = INT64_MIN };
+    *map = (heed_map){ .heads = heads, .reach = INT64_MIN, .number = -1 };
     map->name = heed__copy_text(m->allocator, name);
     map->labels = heed__allocate(m->allocator, 2 * sizeof *map->labels);
     if (map->labels)
@@ -187,7 +187,7 @@ static bool take(heed_maps *m, const char *name, const source *s, bool appending
                          "maps: %s cannot have %" PRId64 " heads, %" PRId64
                          " queries and %" PRId64 " keys",
                          heed__quote(name, strlen(name)).text, s->heads, s->queries, s->keys);
-    heed_map *old = find(m, name), map;
+    heed_map *old = heed__maps_find(m, name), map;
     if (old && appending)
         return append(m, old, s, error, error_size);
     heed_map *maps =
@@ -202,13 +202,23 @@ static bool take(heed_maps *m, const char *name, const source *s, bool appending
         return heed__maps_no_memory(name, error, error_size);
     }
     add_rows(&map, s);
-    old = find(m, name);
+    old = heed__maps_find(m, name);
     if (old)
         free_map(m, old);
     else
         old = &m->maps[m->count++];
     *old = map;
     return true;
+}
+
+bool heed__maps_take(heed_maps *m, const char *name, const heed_tensor *weights, bool appending,
+                     char *error, size_t error_size)
+{
+    source s = { .x = weights,
+                 .heads = weights->shape[1],
+                 .queries = weights->shape[2],
+                 .keys = weights->shape[3] };
+    return take(m, name, &s, appending, error, error_size);
 }
 
 heed_tensor *heed_maps_record(heed_maps *m, heed_tape *t, heed_tensor *weights,
@@ -275,7 +285,7 @@ const heed_map *heed_maps_at(const heed_maps *m, int index)
 
 const heed_map *heed_maps_find(const heed_maps *m, const char *name)
 {
-    return m ? find(m, name) : NULL;
+    return m ? heed__maps_find(m, name) : NULL;
 }
 
 const double *heed_map_row(const heed_map *map, int64_t head, int64_t query)

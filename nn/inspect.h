@@ -3,15 +3,17 @@
  * characters in a terminal.
  *
  *     heed_maps *m = heed_maps_new((heed_maps_options){ .title = "translation" });
- *     heed_maps_record(m, t, weights, "blocks.%d", i);   // in the forward pass, [B, H, T, S]
+ *     heed_maps_watch(m, t);
+ *     ... any forward pass, in training too ...
+ *     heed_maps_watch(NULL, t);
  *     heed_maps_label(m, "*", T, tokens, S, tokens, error, sizeof error);
  *     heed_maps_print(m, stdout);
  *     heed_maps_write_html(m, "attention.html", error, sizeof error);
  *     heed_maps_free(m);
  *
- * A module that can be looked into has a pointer `heed_maps *maps`, NULL after init, and one
- * such line; with NULL it does nothing. Where weights are only made to be looked at, the module
- * asks for them only if the pointer is set. */
+ * Modules know nothing of maps. What they compute by heed_attention is seen by itself, from the
+ * fused kernel too; a module that makes weights otherwise, as alignment does, gives them to
+ * heed_attention_show. */
 #ifndef HEED_INSPECT_H
 #define HEED_INSPECT_H
 
@@ -33,8 +35,8 @@ typedef struct heed_thresholds {
 typedef struct heed_maps_options {
     const char *title; /* of SVG and HTML; NULL: "Attention" */
     int64_t example;   /* which one of a batch is kept */
-    /* heed_maps_record adds rows to the map of that name, for decoding step by step. Otherwise
-     * it takes that map's place, so that the last forward pass is what is kept. */
+    /* Rows are added to the map of that name, for decoding step by step. Otherwise a new one
+     * takes that map's place, so that the last forward pass is what is kept. */
     bool append;
     heed_thresholds thresholds;
     const heed_allocator *allocator;
@@ -47,7 +49,12 @@ typedef struct heed_map {
     /* ---- internal ---- */
     double *rows; /* [T, H, 1 + capacity]: a row's sum and then its weights */
     int64_t row_capacity, key_capacity;
-    int64_t reach;               /* the largest j - i that has weight */
+    int64_t reach; /* the largest j - i that has weight */
+    /* Where a watch has it from: the tape, and the attention's number there; -1: from an earlier
+     * pass, or not from a watch. */
+    const heed_tape *tape;
+    int64_t number;
+    bool steps;                  /* of queries one at a time */
     struct heed__labels *labels; /* of queries, of keys */
 } heed_map;
 
@@ -56,6 +63,18 @@ HEED_API heed_maps *heed_maps_new(heed_maps_options options); /* NULL: out of me
 HEED_API void heed_maps_free(heed_maps *m);
 HEED_API void heed_maps_clear(heed_maps *m); /* forgets all maps */
 
+/* The switch: from now on every attention computed on t puts its weights, before dropout, in m;
+ * m NULL ends it. End it before m is freed. Results, gradients and random draws keep their bits;
+ * without a switch nothing is computed or kept. Weights that cannot be kept (no memory, no such
+ * example) fail the tape.
+ *
+ * A map is called by the tape's scopes, "blocks.0.attention", or "attention" outside all of
+ * them; the second one there in one pass is "attention#2". A pass ends with heed_tape_reset,
+ * with heed_rewind to before it (not with heed_return), and with the next heed_maps_watch: what
+ * is seen then takes the place of the last pass's maps, or adds rows to them if options.append
+ * says so. Steps of an alignment (heed_align_step with one query) add rows within a pass as
+ * well: one map a pass. */
+HEED_API void heed_maps_watch(heed_maps *m, heed_tape *t);
 /* Notes weights [B, H, T, S] (of one example), [H, T, S] or [T, S], f32 or f64, under a name
  * and returns them. m NULL: only returns them. */
 HEED_API heed_tensor *heed_maps_record(heed_maps *m, heed_tape *t, heed_tensor *weights,

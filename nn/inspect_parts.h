@@ -30,6 +30,11 @@ void heed__free_labels(const heed_allocator *allocator, heed__labels *labels);
 /* Always false. */
 bool heed__maps_no_memory(const char *name, char *error, size_t error_size);
 
+heed_map *heed__maps_find(const heed_maps *m, const char *name);
+/* Adds weights [1, H, T, S] to the map of that name, or puts a new one in its place. */
+bool heed__maps_take(heed_maps *m, const char *name, const heed_tensor *weights, bool appending,
+                     char *error, size_t error_size);
+
 /* What a weight counts for. */
 double heed__seen(double weight);
 /* The sum of what a row's weights count for. */

@@ -304,8 +304,11 @@ heed_tensor *heed_attention(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_t
         return NULL;
     heed__attention a = heed__attention_resolve(&o, q && q->ndim == 4 ? q->shape[3] : 1);
     heed_tensor *x[ATTENTION_OPERANDS] = { q, k, v, mask, o.bias, o.slopes, o.sinks };
-    if (heed__attention_fuses(t, &o))
-        return heed_apply(t, &heed_op_attention, ATTENTION_OPERANDS, x, &a);
+    if (heed__attention_fuses(t, &o)) {
+        heed_tensor *y = heed_apply(t, &heed_op_attention, ATTENTION_OPERANDS, x, &a);
+        heed__attention_show(t, q, k, mask, &o);
+        return heed_error(t) ? NULL : y;
+    }
     heed_call call = {
         .op = &heed_op_attention, .n = ATTENTION_OPERANDS, .x = x, .attributes = &a
     };

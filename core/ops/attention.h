@@ -69,6 +69,11 @@ heed_tensor *heed__attention_sinks_gradient(heed_tape *t, heed_tensor *sinks, he
 
 /* The attributes an options struct asks for; width is a head's. */
 heed__attention heed__attention_resolve(const heed_attention_options *o, int64_t width);
+/* Shows the weights of a call that the fused kernel has done, if somebody watches. */
+void heed__attention_show(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_tensor *mask,
+                          const heed_attention_options *o);
+/* What of a mask or a bias belongs to one example; NULL if there is none. */
+heed_tensor *heed__attention_example(heed_tape *t, heed_tensor *x, int64_t example);
 /* Whether the fused kernel can do what is asked for. */
 bool heed__attention_fuses(const heed_tape *t, const heed_attention_options *o);
 

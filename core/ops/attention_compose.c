@@ -170,6 +170,8 @@ heed_tensor *heed__attention_compose(heed_tape *t, const heed_call *c,
     if (!weights)
         return NULL;
     heed_tensor *v = spread(t, c->x[ATTENTION_V], c->x[ATTENTION_Q]->shape[1], any);
+    if (extras)
+        heed_attention_show(t, weights, false);
     if (extras && extras->dropout != 0)
         weights = heed_dropout(t, weights, extras->dropout);
     return heed_matmul(t, weights, v);

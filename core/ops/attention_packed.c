@@ -230,6 +230,25 @@ HEED_DEFINE_OP(attention_packed_grad) = {
     HEED_CASES(packed_grad_cases)
 };
 
+/* ---- for who watches ---- */
+
+typedef struct watched {
+    heed_tensor *qkv, *mask;
+    const heed_attention_options *options;
+    int heads;
+} watched;
+
+static heed_tensor *make_weights(heed_tape *t, int64_t example, void *user)
+{
+    const watched *w = user;
+    heed_tensor *one = heed_slice(t, w->qkv, 0, example, example + 1, 1);
+    int64_t width = w->qkv->shape[2] / 3;
+    heed_tensor *q = heed_split_heads(t, heed_slice(t, one, 2, 0, width, 1), w->heads);
+    heed_tensor *k = heed_split_heads(t, heed_slice(t, one, 2, width, 2 * width, 1), w->heads);
+    heed_tensor *mask = heed__attention_example(t, w->mask, example);
+    return heed_attention_weights(t, q, k, mask, w->options);
+}
+
 heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads, heed_tensor *mask,
                                    const heed_attention_options *options)
 {
@@ -242,8 +261,13 @@ heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads, he
         &o, qkv && qkv->ndim == 3 && heads > 0 ? qkv->shape[2] / 3 / heads : 1);
     a.heads = heads;
     heed_tensor *x[2] = { qkv, mask };
-    if (heed__attention_fuses(t, &o) && !o.bias && !o.slopes && !o.sinks)
-        return heed_apply(t, &heed_op_attention_packed, 2, x, &a);
+    if (heed__attention_fuses(t, &o) && !o.bias && !o.slopes && !o.sinks) {
+        heed_tensor *y = heed_apply(t, &heed_op_attention_packed, 2, x, &a);
+        watched w = { qkv, mask, &o, heads };
+        if (heed_attention_watched(t))
+            heed_attention_show_made(t, qkv->shape[0], make_weights, &w);
+        return heed_error(t) ? NULL : y;
+    }
     heed_call call = { .op = &heed_op_attention_packed, .n = 2, .x = x, .attributes = &a };
     if (!qkv)
         return heed_fail(t, "attention_packed: operand 0 is NULL");

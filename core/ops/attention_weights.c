@@ -204,3 +204,35 @@ heed_tensor *heed_attention_weights(heed_tape *t, heed_tensor *q, heed_tensor *k
     heed__attention_extras extras = { 0, o.score, o.user };
     return heed__attention_compose_weights(t, &u.call, &extras);
 }
+
+/* ---- for who watches ---- */
+
+typedef struct watched {
+    heed_tensor *q, *k, *mask;
+    const heed_attention_options *options;
+} watched;
+
+heed_tensor *heed__attention_example(heed_tape *t, heed_tensor *x, int64_t example)
+{
+    bool shared = !x || x->ndim < 4 || x->shape[0] == 1;
+    return shared ? x : heed_slice(t, x, 0, example, example + 1, 1);
+}
+
+static heed_tensor *make_weights(heed_tape *t, int64_t example, void *user)
+{
+    const watched *w = user;
+    heed_attention_options o = *w->options;
+    heed_tensor *q = heed__attention_example(t, w->q, example);
+    heed_tensor *k = heed__attention_example(t, w->k, example);
+    heed_tensor *mask = heed__attention_example(t, w->mask, example);
+    o.bias = heed__attention_example(t, o.bias, example);
+    return heed_attention_weights(t, q, k, mask, &o);
+}
+
+void heed__attention_show(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_tensor *mask,
+                          const heed_attention_options *o)
+{
+    watched w = { q, k, mask, o };
+    if (heed_attention_watched(t))
+        heed_attention_show_made(t, q->shape[0], make_weights, &w);
+}

@@ -1,0 +1,97 @@
+/* Showing attention to whoever watches it: the tape knows a function to call, and no more. */
+#include "engine.h"
+
+void heed_watch_attention(heed_tape *t, const heed_attention_watch *watch)
+{
+    if (t)
+        t->watch = watch ? *watch : (heed_attention_watch){ 0 };
+}
+
+bool heed_attention_watched(const heed_tape *t)
+{
+    return t && !t->failed && t->watch.see && !t->showing && !t->rule;
+}
+
+static bool has_example(heed_tape *t, int64_t batch)
+{
+    if (t->watch.example >= 0 && t->watch.example < batch)
+        return true;
+    heed_fail(t, "attention watch: there is no example %lld in a batch of %lld",
+              (long long)t->watch.example, (long long)batch);
+    return false;
+}
+
+static void show(heed_tape *t, const heed_tensor *weights, bool step)
+{
+    char scope[256];
+    heed__path_text(t->scope, scope, sizeof scope);
+    heed_attention_seen seen = { weights, scope, t->shown++, step };
+    t->watch.see(t, &seen, t->watch.user);
+}
+
+/* Of weights [B, H, T, S], [B, T, S] or [B, S] one example, as a view [1, H, T, S]. */
+static heed_tensor example_of(const heed_tensor *weights, int64_t example)
+{
+    heed_tensor one = *weights;
+    int missing = 4 - weights->ndim;
+    one.ndim = 4;
+    for (int i = 3; i > missing; i--) {
+        one.shape[i] = weights->shape[i - missing];
+        one.strides[i] = weights->strides[i - missing];
+    }
+    for (int i = 0; i <= missing; i++) {
+        one.shape[i] = 1;
+        one.strides[i] = 0;
+    }
+    one.data = (char *)weights->data +
+               example * weights->strides[0] * (int64_t)heed_dtype_size(weights->dtype);
+    return one;
+}
+
+void heed_attention_show(heed_tape *t, heed_tensor *weights, bool step)
+{
+    char text[HEED_MAX_NDIM * 21 + 8];
+    if (!weights || !heed_attention_watched(t) ||
+        !heed__readable(t, weights, "attention watch"))
+        return;
+    if (weights->ndim < 2 || weights->ndim > 4 ||
+        (weights->dtype != HEED_F32 && weights->dtype != HEED_F64)) {
+        heed_shape shape = heed_shape_of(weights);
+        heed_fail(
+            t,
+            "attention watch: weights need shape [B, H, T, S], [B, T, S] or [B, S] in f32 "
+            "or f64, got %s in %s",
+            heed_shape_text(&shape, text, sizeof text), heed_dtype_name(weights->dtype));
+        return;
+    }
+    if (!has_example(t, weights->shape[0]))
+        return;
+    heed_tensor one = example_of(weights, t->watch.example);
+    t->showing = true;
+    show(t, &one, step);
+    t->showing = false;
+}
+
+/* Nothing of it is recorded or stays in memory, and the sanitizer goes on blaming the op that
+ * the model has. A rewind would do more than is wanted: it forgets gradients that were asked
+ * for. */
+void heed_attention_show_made(heed_tape *t, int64_t batch,
+                              heed_tensor *(*make)(heed_tape *t, int64_t example, void *user),
+                              void *user)
+{
+    arena_mark mark;
+    const arena_free *lists[ARENA_CLASSES];
+    if (!heed_attention_watched(t) || !has_example(t, batch))
+        return;
+    heed__arena_mark_with(&t->arena, &mark, lists);
+    bool recording = t->recording, sanitizing = t->sanitizing;
+    t->showing = true;
+    t->recording = t->sanitizing = false;
+    heed_tensor *weights = make(t, t->watch.example, user);
+    if (weights && !t->failed)
+        show(t, weights, false);
+    t->showing = false;
+    t->recording = recording;
+    t->sanitizing = sanitizing;
+    heed__arena_rewind(&t->arena, &mark);
+}
