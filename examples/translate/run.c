@@ -2,8 +2,8 @@
 #include "classes.h"
 #include "commands.h"
 #include "judge.h"
+#include "maps.h"
 
-#include <heed/inspect.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,60 +33,30 @@ typedef struct runner {
 
 /* ---- attention ---- */
 
-typedef bool map_writer(const heed_maps *m, const char *path, char *error, size_t error_size);
-
-/* By the ending of the file's name; NULL for another one. */
-static map_writer *writer_for(const char *path)
+static void add_labels(token_labels *l, const vocabulary *v, const id_list *ids)
 {
-    const char *ending = strrchr(path, '.');
-    if (ending && strcmp(ending, ".html") == 0)
-        return heed_maps_write_html;
-    if (ending && strcmp(ending, ".svg") == 0)
-        return heed_maps_write_svg;
-    return NULL;
-}
-
-/* The texts of tokens, without the space that a word begins with; a space alone is shown. */
-static const char **labels_of(const vocabulary *v, const id_list *ids, heed__text *texts)
-{
-    const char **labels = calloc(ids->count + 1, sizeof *labels);
     for (size_t i = 0; i < ids->count; i++) {
         text_span token = { "", 0 };
         vocabulary_token(v, ids->ids[i], &token);
-        size_t space = token.size > 1 && token.bytes[0] == ' ';
-        if (token.size == 1 && token.bytes[0] == ' ')
-            token = (text_span){ "\u2423", strlen("\u2423") };
-        heed__text_add(texts, token.bytes + space, token.size - space);
-        heed__text_add(texts, "", 1);
+        token_labels_add(l, token.bytes, token.size);
     }
-    const char *at = texts->bytes;
-    for (size_t i = 0; labels && !texts->failed && i < ids->count; i++) {
-        labels[i] = at;
-        at += strlen(at) + 1;
-    }
-    if (labels && !texts->failed)
-        return labels;
-    free(labels);
-    return NULL;
 }
 
 static bool label(runner *r, const char *name, const written *w, char *error, size_t error_size)
 {
-    heed__text texts[SIDES] = { { 0 }, { 0 } };
-    const char **keys =
-        labels_of(r->m.vocabularies[SIDE_SOURCE], &w->source, &texts[SIDE_SOURCE]);
-    const char **queries =
-        labels_of(r->m.vocabularies[SIDE_TARGET], &w->target, &texts[SIDE_TARGET]);
+    token_labels sides[SIDES] = { { { 0 }, 0, NULL }, { { 0 }, 0, NULL } };
+    add_labels(&sides[SIDE_SOURCE], r->m.vocabularies[SIDE_SOURCE], &w->source);
+    add_labels(&sides[SIDE_TARGET], r->m.vocabularies[SIDE_TARGET], &w->target);
+    const char *const *keys = token_labels_of(&sides[SIDE_SOURCE]);
+    const char *const *queries = token_labels_of(&sides[SIDE_TARGET]);
     bool good = keys && queries;
     if (!good)
         heed__say(error, error_size, "not enough memory");
     else
         good = heed_maps_label(r->maps, name, (int64_t)w->target.count, queries,
                                (int64_t)w->source.count, keys, error, error_size);
-    free(keys);
-    free(queries);
-    heed__text_free(&texts[SIDE_SOURCE]);
-    heed__text_free(&texts[SIDE_TARGET]);
+    token_labels_free(&sides[SIDE_SOURCE]);
+    token_labels_free(&sides[SIDE_TARGET]);
     return good;
 }
 
@@ -177,11 +147,8 @@ static bool translate_words(runner *r, int count, char *const *words, char *erro
 static int run(runner *r, int count, char *const *words, char *error, size_t error_size)
 {
     const char *attention = r->options.attention;
-    if (attention && !writer_for(attention)) {
-        heed__say(error, error_size, "--attention must name a file .html or .svg, not '%s'",
-                  attention);
+    if (attention && !maps_file_known(attention, error, error_size))
         return 2;
-    }
     if (!translator_open(&r->m, r->options.folder, error, error_size))
         return 1;
     if (attention && !r->m.kind->attends) {
@@ -199,7 +166,7 @@ static int run(runner *r, int count, char *const *words, char *error, size_t err
     bool good = count > 0 ? translate_words(r, count, words, error, error_size)
                           : translate_lines(r, error, error_size);
     if (good && attention && r->sentences > 0)
-        good = writer_for(attention)(r->maps, attention, error, error_size);
+        good = maps_file_write(r->maps, attention, error, error_size);
     return good ? 0 : 1;
 }
 
@@ -217,8 +184,7 @@ int run_command(int count, char **arguments)
           "alpha of Wu et al. 2016: above 0 favours long translations", .argument = "A",
           .low = 0, .high = INFINITY },
         { "attention", OPTION_STRING, &o->attention,
-          "maps of what each token attended to, of all sentences",
-          .argument = "FILE.html|.svg" },
+          "maps of what each token attended to, of all sentences", .argument = MAPS_FILE },
         { "threads", OPTION_INTEGER, &o->threads,
           "threads; 0: OMP_NUM_THREADS, else all processors", .least = 0, .most = 1024 },
     };

@@ -52,7 +52,7 @@ refuses 1 "No such file" eval --model run --pairs missing
 printf '# nothing\n' >none
 refuses 1 "holds no pair" eval --model run --pairs none
 refuses 2 "has none to show" run --model run seven --attention map.html
-refuses 2 "html or .svg" run --model run seven --attention map.png
+refuses 2 "html, .svg, .csv or .json" run --model run seven --attention map.png
 refuses 1 "UTF-8" run --model run "$(printf 'bad \377')"
 refuses 1 "nowhere" compare run nowhere
 
