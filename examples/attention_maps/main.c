@@ -1,88 +1,30 @@
-/* Looking inside attention: two layers of self-attention over a sentence, whose weights are
- * recorded, measured, drawn and written as CSV, JSON, SVG and a page for a browser.
+/* Looking inside attention by one switch: a GPT while it learns and while it writes, and an
+ * alignment of a sentence with its translation. What was recorded is measured, drawn and written
+ * as CSV, JSON, SVG and a page for a browser.
  *
  *     attention_maps FOLDER
  *
- * The English sentence is read as a whole, the Korean one word by word as a decoder would, each
- * word seeing only those before it. Nothing is learned here: the projections are random, and
- * each head is sharper than the one before, so that there is something to tell apart. */
+ * The GPT reads some words in random order and then the same once more. From then on a word is
+ * known only to who looks back at where it stood the first time, and the heads of the first layer
+ * learn to: their maps have a stripe. No module has a line that is there for the maps. */
+#include <heed/align.h>
 #include <heed/heed.h>
 #include <heed/inspect.h>
 #include <heed/nn.h>
+#include <heed/optim.h>
 
-#include <math.h>
 #include <stdio.h>
 
-enum { WIDTH = 32, HEADS = 4, LAYERS = 2, MOST_WORDS = 16 };
+enum { WORDS = 12, HALF = 6, LENGTH = 2 * HALF, BATCH = 32, STEPS = 300, WIDTH = 32 };
 
-typedef struct layer {
-    heed_linear_module q, k, v;
-} layer;
+static const char *const english[WORDS] = { "The", "animal", "didn't",  "cross",
+                                            "the", "street", "because", "it",
+                                            "was", "too",    "tired",   "." };
 
-typedef struct model {
-    layer layers[LAYERS];
-    heed_maps *maps; /* NULL, or who looks */
-} model;
+/* ---- what all three share ---- */
 
-static heed_params *make(model *m)
-{
-    heed_params *ps = heed_params_new(HEED_F32, NULL);
-    heed_random r = { .seed = 7 };
-    heed_linear_options options = { .random = &r };
-    for (int i = 0; i < LAYERS; i++) {
-        heed_params_scope(ps, i ? "layers.1" : "layers.0");
-        heed_linear_init(&m->layers[i].q, ps, "q", WIDTH, WIDTH, options);
-        heed_linear_init(&m->layers[i].k, ps, "k", WIDTH, WIDTH, options);
-        heed_linear_init(&m->layers[i].v, ps, "v", WIDTH, WIDTH, options);
-        heed_params_scope_end(ps);
-    }
-    return ps;
-}
-
-/* x [1, T, C]: a vector of random numbers for each word, and where it stands. */
-static heed_tensor *words(heed_tape *t, int count)
-{
-    double values[MOST_WORDS * WIDTH];
-    heed_random r = { .seed = 3 };
-    for (int i = 0; i < count * WIDTH; i++)
-        values[i] = heed_random_normal(&r);
-    heed_tensor *content = heed_constant(t, HEED_SHAPE(1, count, WIDTH), values);
-    return heed_add(t, content, heed_sinusoidal_positions(t, 0, count, WIDTH));
-}
-
-/* One layer. `first`: the queries that are new, and all of whose weights are recorded. */
-static heed_tensor *attend(heed_tape *t, const model *m, int i, heed_tensor *x, bool causal,
-                           int64_t first)
-{
-    const layer *l = &m->layers[i];
-    double values[HEADS], d = WIDTH / HEADS;
-    for (int h = 0; h < HEADS; h++)
-        values[h] = (1 + 2 * h) / sqrt(d); /* sharper and sharper */
-    heed_tensor *sharpness = heed_constant(t, HEED_SHAPE(HEADS, 1, 1), values);
-    heed_tensor *q = heed_split_heads(t, heed_linear_forward(t, &l->q, x), HEADS);
-    heed_tensor *k = heed_split_heads(t, heed_linear_forward(t, &l->k, x), HEADS);
-    heed_tensor *v = heed_split_heads(t, heed_linear_forward(t, &l->v, x), HEADS);
-    heed_tensor *scores = heed_mul(t, heed_matmul(t, q, heed_swap(t, k, 2, 3)), sharpness);
-    if (causal) {
-        heed_tensor *ones = heed_full(t, heed_shape_of(scores), 1);
-        heed_tensor *visible = heed_cast(t, heed_tril(t, ones, 0), HEED_BOOL);
-        scores = heed_masked_fill(t, scores, heed_logical_not(t, visible), -INFINITY);
-    }
-    heed_tensor *p = heed_softmax(t, scores, -1); /* [1, H, T, T] */
-    heed_maps_record(m->maps, t, heed_slice(t, p, 2, first, HEED_END, 1), "layers.%d", i);
-    heed_tensor *y = heed_join_heads(t, heed_matmul(t, p, v));
-    return heed_add(t, x, y);
-}
-
-static void forward(heed_tape *t, const model *m, int count, bool causal, int64_t first)
-{
-    heed_tensor *x = words(t, count);
-    for (int i = 0; i < LAYERS; i++)
-        x = attend(t, m, i, x, causal, first);
-}
-
-/* All of FOLDER/NAME.csv, .json, .svg and .html. */
-static bool write_all(const heed_maps *m, const char *folder, const char *name)
+/* Prints the maps and writes FOLDER/NAME.csv, .json, .svg and .html. */
+static bool show(const heed_maps *m, const char *folder, const char *name)
 {
     typedef bool writer(const heed_maps *m, const char *path, char *error, size_t size);
     static const struct {
@@ -93,6 +35,8 @@ static bool write_all(const heed_maps *m, const char *folder, const char *name)
                     { "svg", heed_maps_write_svg },
                     { "html", heed_maps_write_html } };
     char path[1024], error[512];
+    heed_maps_print(m, stdout);
+    heed_map_draw(heed_maps_at(m, 0), 0, false, stdout);
     for (int i = 0; i < 4; i++) {
         snprintf(path, sizeof path, "%s/%s.%s", folder, name, formats[i].ending);
         if (!formats[i].write(m, path, error, sizeof error)) {
@@ -104,67 +48,178 @@ static bool write_all(const heed_maps *m, const char *folder, const char *name)
     return true;
 }
 
-typedef struct sentence {
-    const char *name, *title;
-    int count;
-    const char *words[MOST_WORDS];
-    bool step_by_step;
-} sentence;
-
-static bool look(const model *plain, heed_tape *t, const sentence *s, const char *folder)
+static bool label(heed_maps *m, heed_tape *t, const int32_t *ids, int count)
 {
-    char error[512] = "out of memory";
-    model m = *plain;
-    m.maps = heed_maps_new((heed_maps_options){ .title = s->title, .append = s->step_by_step });
-    if (s->step_by_step) {
-        for (int n = 1; n <= s->count; n++)
-            forward(t, &m, n, true, n - 1);
-    } else {
-        forward(t, &m, s->count, false, 0);
+    char error[512];
+    const char *labels[LENGTH];
+    for (int i = 0; i < count; i++)
+        labels[i] = english[ids[i]];
+    if (!heed_error(t) &&
+        heed_maps_label(m, "*", count, labels, count, labels, error, sizeof error))
+        return true;
+    fprintf(stderr, "attention_maps: %s\n", heed_error(t) ? heed_error(t) : error);
+    return false;
+}
+
+/* ---- a GPT ---- */
+
+static void draw(int32_t *ids, heed_random *r)
+{
+    int32_t deck[WORDS];
+    for (int32_t i = 0; i < WORDS; i++)
+        deck[i] = i;
+    for (int i = 0; i < HALF; i++) {
+        int other = i + (int)heed_random_below(r, (uint64_t)(WORDS - i));
+        int32_t word = deck[other];
+        deck[other] = deck[i];
+        deck[i] = word;
+        ids[i] = ids[HALF + i] = word;
     }
-    bool good = m.maps && !heed_error(t) &&
-                heed_maps_label(m.maps, "*", s->count, s->words, s->count, s->words, error,
-                                sizeof error);
+}
+
+/* The maps are those of the last step of training, of the first text of its batch. */
+static bool learn(const heed_gpt *m, heed_params *ps, heed_tape *t, const char *folder)
+{
+    int32_t ids[BATCH * LENGTH], targets[BATCH * LENGTH];
+    heed_random r = { .seed = 3 };
+    heed_cross_entropy_options second_half = { .ignore = true, .ignore_index = -1 };
+    heed_maps *maps = heed_maps_new((heed_maps_options){ .title = "Words read twice" });
+    heed_optimizer *o = heed_adamw_new(ps, (heed_adam_options){ .lr = 1e-2 });
+    bool good = maps && o;
+    heed_set_training(t, true);
+    heed_maps_watch(maps, t);
+    for (int step = 0; good && step < STEPS; step++) {
+        heed_tape_reset(t);
+        for (int i = 0; i < BATCH; i++)
+            draw(ids + i * LENGTH, &r);
+        for (int i = 0; i < BATCH * LENGTH; i++)
+            targets[i] = i % LENGTH < HALF || i % LENGTH == LENGTH - 1 ? -1 : ids[i + 1];
+        heed_tensor *logits =
+            heed_gpt_forward(t, m, heed_ids(t, HEED_SHAPE(BATCH, LENGTH), ids), NULL);
+        heed_tensor *labels = heed_ids(t, HEED_SHAPE(BATCH, LENGTH), targets);
+        heed_tensor *loss = heed_cross_entropy(t, logits, labels, &second_half);
+        if (step % 100 == 0 || step == STEPS - 1)
+            printf("step %3d  loss %.4f\n", step, heed_item(t, loss));
+        good = heed_backward(t, loss) && heed_optimizer_step(o, heed_params_gradients(ps));
+    }
+    heed_maps_watch(NULL, t);
+    heed_set_training(t, false);
+    good = label(maps, t, ids, LENGTH) && good && show(maps, folder, "training");
+    heed_optimizer_free(o);
+    heed_maps_free(maps);
+    return good;
+}
+
+/* The first half and one word more are given, and the rest is written word by word with a cache; each step adds the
+ * row of its word to every map. */
+static bool write_on(const heed_gpt *m, heed_tape *t, const char *folder)
+{
+    heed_cache caches[2] = { { 0 }, { 0 } };
+    int32_t ids[LENGTH];
+    heed_random r = { .seed = 5 };
+    heed_maps *maps =
+        heed_maps_new((heed_maps_options){ .title = "Words written", .append = true });
+    bool good = maps && heed_cache_init(&caches[0], LENGTH, NULL) &&
+                heed_cache_init(&caches[1], LENGTH, NULL);
+    draw(ids, &r);
+    heed_set_recording(t, false);
+    heed_maps_watch(maps, t);
+    for (int at = 0, count = HALF + 1; good && at < LENGTH; at += count, count = 1) {
+        heed_tape_reset(t);
+        heed_tensor *given = heed_ids(t, HEED_SHAPE(1, count), ids + at);
+        heed_tensor *logits = heed_gpt_forward(t, m, given, caches);
+        heed_tensor *best = heed_argmax(t, logits, -1, false); /* [1, count] */
+        good = best != NULL;
+        if (good && at + count < LENGTH)
+            ids[at + count] = (int32_t)heed_at(best, count - 1);
+    }
+    heed_maps_watch(NULL, t);
+    good = label(maps, t, ids, LENGTH) && good && show(maps, folder, "writing");
+    for (int i = 0; i < LENGTH && good; i++)
+        printf("%s%s", english[ids[i]], i == LENGTH - 1 ? "\n" : " ");
+    heed_cache_free(&caches[0]);
+    heed_cache_free(&caches[1]);
+    heed_maps_free(maps);
+    heed_set_recording(t, true);
+    return good;
+}
+
+static bool look_at_gpt(heed_tape *t, const char *folder)
+{
+    heed_gpt m;
+    heed_random r = { .seed = 7 };
+    heed_params *ps = heed_params_new(HEED_F32, NULL);
+    bool good = ps != NULL;
     if (good) {
-        heed_maps_print(m.maps, stdout);
-        heed_map_draw(heed_maps_find(m.maps, "layers.0"), HEADS - 1, false, stdout);
-        good = write_all(m.maps, folder, s->name);
-    } else {
-        fprintf(stderr, "attention_maps: %s\n", heed_error(t) ? heed_error(t) : error);
+        heed_gpt_init(&m, ps,
+                      (heed_gpt_options){ .vocabulary = WORDS,
+                                          .context = LENGTH,
+                                          .width = WIDTH,
+                                          .layers = 2,
+                                          .heads = 2,
+                                          .random = &r });
+        good = learn(&m, ps, t, folder) && write_on(&m, t, folder);
     }
-    heed_maps_free(m.maps);
-    heed_tape_reset(t);
+    if (ps && heed_params_error(ps))
+        fprintf(stderr, "attention_maps: %s\n", heed_params_error(ps));
+    heed_params_free(ps);
+    return good;
+}
+
+/* ---- an alignment ---- */
+
+/* Nothing is learned here: a Korean word has the vector of the English one that it stands for,
+ * and some noise. One query at a time, as a recurrent decoder asks. */
+static bool look_at_alignment(heed_tape *t, const char *folder)
+{
+    enum { KOREAN = 8 };
+    static const char *const korean[KOREAN] = { "그",   "동물은", "너무",   "지쳐서",
+                                                "길을", "건너지", "않았다", "." };
+    static const int meaning[KOREAN] = { 0, 1, 9, 10, 5, 3, 2, 11 };
+    double keys[WORDS * WIDTH], queries[KOREAN * WIDTH];
+    char error[512] = "out of memory";
+    heed_random r = { .seed = 11 };
+    for (int i = 0; i < WORDS * WIDTH; i++)
+        keys[i] = heed_random_normal(&r);
+    for (int i = 0; i < KOREAN * WIDTH; i++)
+        queries[i] =
+            keys[meaning[i / WIDTH] * WIDTH + i % WIDTH] + 1.5 * heed_random_normal(&r);
+    heed_align m;
+    heed_params *ps = heed_params_new(HEED_F32, NULL);
+    heed_maps *maps = heed_maps_new((heed_maps_options){ .title = "A translation" });
+    bool good = ps && maps;
+    if (good) {
+        heed_align_init(&m, ps, "align", WIDTH, WIDTH,
+                        (heed_align_options){ .score = HEED_ALIGN_SCALED_DOT });
+        heed_tape_reset(t);
+        heed_maps_watch(maps, t);
+        heed_tensor *source = heed_constant(t, HEED_SHAPE(1, WORDS, WIDTH), keys);
+        heed_align_memory memory = heed_align_prepare(t, &m, source, NULL, NULL);
+        heed_align_history history = { 0 };
+        for (int i = 0; i < KOREAN; i++) {
+            heed_tensor *query = heed_constant(t, HEED_SHAPE(1, WIDTH), queries + i * WIDTH);
+            heed_align_step(t, &m, query, &memory, &history);
+        }
+        heed_maps_watch(NULL, t);
+        good = !heed_error(t) &&
+               heed_maps_label(maps, "*", KOREAN, korean, WORDS, english, error, sizeof error);
+    }
+    if (!good)
+        fprintf(stderr, "attention_maps: %s\n", heed_error(t) ? heed_error(t) : error);
+    good = good && show(maps, folder, "alignment");
+    heed_maps_free(maps);
+    heed_params_free(ps);
     return good;
 }
 
 int main(int count, char **arguments)
 {
-    static const sentence english = {
-        "english",
-        "The animal didn't cross the street because it was too tired",
-        12,
-        { "The", "animal", "didn't", "cross", "the", "street", "because", "it", "was", "too",
-          "tired", "." },
-        false
-    };
-    static const sentence korean = { "korean",
-                                     "그 동물은 너무 지쳐서 길을 건너지 않았다",
-                                     8,
-                                     { "그", "동물은", "너무", "지쳐서", "길을", "건너지",
-                                       "않았다", "." },
-                                     true };
     if (count != 2) {
         fprintf(stderr, "usage: attention_maps FOLDER\n");
         return 2;
     }
-    model m = { 0 };
-    heed_params *ps = make(&m);
     heed_tape *t = heed_tape_new(NULL);
-    if (ps && heed_params_error(ps))
-        fprintf(stderr, "attention_maps: %s\n", heed_params_error(ps));
-    bool good = ps && t && !heed_params_error(ps) && look(&m, t, &english, arguments[1]) &&
-                look(&m, t, &korean, arguments[1]);
+    bool good = t && look_at_gpt(t, arguments[1]) && look_at_alignment(t, arguments[1]);
     heed_tape_free(t);
-    heed_params_free(ps);
     return good ? 0 : 1;
 }
