@@ -1,5 +1,5 @@
 /* What a training loop needs beside a model and an optimizer: batches of a data set, when to
- * stop, and statistics that show where numbers vanish or explode.
+ * stop, what drives heads apart, and statistics that show where numbers vanish or explode.
  *
  *     heed_batches *b = heed_batches_new(2, fields, count, options, error, sizeof error);
  *     while (heed_batches_next(b)) {
@@ -87,6 +87,15 @@ typedef struct heed_stopping {
 /* A metric at a step; true when it is time to stop. best_step == step says that it is the best
  * so far. NaN never improves. */
 HEED_API bool heed_stop(heed_stopping *s, int64_t step, double metric);
+
+/* ---- heads that differ ---- */
+
+/* (1/H^2) sum_hh' sum_j p_hj p_h'j, the mean over queries, of weights p [..., H, T, S]: 1 if all
+ * heads look at the same one key, less the more keys they share out. A multiple of it, added to
+ * the loss, drives heads apart (Li et al. 2018: minus their disagreement on positions). Weights
+ * are those of heed_attention_weights. To keep rows spread or sharp instead, there is
+ * heed_entropy. */
+HEED_API heed_tensor *heed_head_agreement(heed_tape *t, heed_tensor *weights);
 
 /* ---- statistics ---- */
 

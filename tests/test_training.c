@@ -1,5 +1,6 @@
 /* Whole trainings: when to stop, a long one that does not grow, one table tied to two uses, and
- * four kinds of task through the same batches and the same model. */
+ * four kinds of task through the same batches and the same model; a penalty that drives heads
+ * apart. */
 #define _POSIX_C_SOURCE 200809L
 #include <heed/nn.h>
 #include <heed/optim.h>
@@ -341,6 +342,73 @@ START_TEST(tasks)
 }
 END_TEST
 
+/* ---- heads that differ ---- */
+
+static double agreement_of(heed_shape shape, const double *p)
+{
+    heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
+    double value = heed_item(t, heed_head_agreement(t, heed_constant(t, shape, p)));
+    ck_assert_msg(!heed_error(t), "%s", heed_error(t));
+    heed_tape_free(t);
+    return value;
+}
+
+static heed_tensor *agreement_of_scores(heed_tape *t, heed_tensor *const x[], void *user)
+{
+    (void)user;
+    return heed_head_agreement(t, heed_softmax(t, x[0], -1));
+}
+
+static heed_tensor *agreement_of_queries(heed_tape *t, heed_tensor *const x[], void *user)
+{
+    (void)user;
+    heed_attention_options o = { .causality = HEED_CAUSAL_TOP_LEFT };
+    return heed_head_agreement(t, heed_attention_weights(t, x[0], x[1], NULL, &o));
+}
+
+START_TEST(agreement)
+{
+    const double same[] = { 0, 1, 0, 0, 1, 0 }, apart[] = { 0, 1, 0, 1, 0, 0 };
+    const double even[] = { .25, .25, .25, .25 };
+    ck_assert_double_eq(agreement_of(HEED_SHAPE(2, 1, 3), same), 1);
+    ck_assert_double_eq(agreement_of(HEED_SHAPE(2, 1, 3), apart), 0.5);
+    ck_assert_double_eq(agreement_of(HEED_SHAPE(1, 1, 1, 4), even), 0.25);
+    /* Every pair of heads, as the formula says. */
+    enum { B = 2, H = 3, T = 2, S = 4 };
+    double p[B * H * T * S], sum = 0;
+    heed_random r = { .seed = 2 };
+    for (int i = 0; i < B * H * T * S; i++)
+        p[i] = heed_random_uniform(&r);
+    for (int n = 0; n < B * H * H * T * S; n++) {
+        int j = n % S, i = n / S % T, h = n / S / T % H, g = n / S / T / H % H,
+            b = n / S / T / H / H;
+        sum += p[((b * H + h) * T + i) * S + j] * p[((b * H + g) * T + i) * S + j];
+    }
+    ck_assert_double_eq_tol(agreement_of(HEED_SHAPE(B, H, T, S), p), sum / H / H / B / T,
+                            1e-14);
+
+    heed_input scores = { .shape = HEED_DIMS(B, H, T, S) };
+    heed_input qk[2] = { { .shape = HEED_DIMS(1, 2, 3, 2) },
+                         { .shape = HEED_DIMS(1, 2, 3, 2) } };
+    for (int order = 1; order <= 2; order++) {
+        heed_check_options how = { .order = order };
+        heed_report report = heed_check(agreement_of_scores, NULL, NULL, 1, &scores, &how);
+        ck_assert_msg(report.passed, "order %d: %s", order, report.message);
+        report = heed_check(agreement_of_queries, NULL, NULL, 2, qk, &how);
+        ck_assert_msg(report.passed, "order %d: %s", order, report.message);
+    }
+    heed_tape *t = heed_tape_new(NULL);
+    ck_assert_ptr_null(heed_head_agreement(t, heed_full(t, HEED_SHAPE(2, 3), 1)));
+    ck_assert_str_eq(heed_error(t),
+                     "head_agreement: weights need shape [..., H, T, S], got [2,3]");
+    heed_tape_reset(t);
+    ck_assert_ptr_null(heed_head_agreement(t, NULL));
+    ck_assert_str_eq(heed_error(t),
+                     "head_agreement: weights need shape [..., H, T, S], got NULL");
+    heed_tape_free(t);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("training");
@@ -350,6 +418,7 @@ int main(void)
     tcase_add_test(tests, long_training);
     tcase_add_test(tests, tying);
     tcase_add_test(tests, tasks);
+    tcase_add_test(tests, agreement);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
