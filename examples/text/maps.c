@@ -16,12 +16,15 @@ void token_labels_add(token_labels *l, const char *bytes, size_t size)
     }
     heed__text_add(&l->texts, "", 1);
     l->count++;
+    free(l->labels); /* the texts may have moved */
+    l->labels = NULL;
 }
 
 const char *const *token_labels_of(token_labels *l)
 {
     const char *at = l->texts.bytes;
-    free(l->labels);
+    if (l->labels)
+        return l->labels;
     l->labels = l->texts.failed ? NULL : calloc(l->count + 1, sizeof *l->labels);
     for (size_t i = 0; l->labels && i < l->count; i++) {
         l->labels[i] = at;

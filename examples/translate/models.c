@@ -177,8 +177,8 @@ static const model_kind kinds[] = {
     { "luong-concat", "the same by a hidden layer over both", .attends = true, .feeds = true,
       .make = make_luong_concat, .forward = forward, .decode = decode },
     { "transformer", "attention alone, of --heads heads, --hidden wide (Vaswani et al. 2017)",
-      .attends = true, .heads = true, .make = make_transformer, .forward = forward_transformer,
-      .decode = decode_transformer },
+      .attends = true, .watched = true, .heads = true, .make = make_transformer,
+      .forward = forward_transformer, .decode = decode_transformer },
 };
 
 const model_kind *model_at(int index)

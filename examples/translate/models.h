@@ -30,7 +30,8 @@ typedef struct model_output {
 
 typedef struct model_kind {
     const char *name, *help;
-    bool attends;        /* its outputs have weights */
+    bool attends;        /* there is attention to show: in the weights of its outputs, */
+    bool watched;        /* or else seen by who watches the tape */
     bool feeds;          /* it can feed its output back: model_sizes.input_feeding */
     bool two_directions; /* of half the hidden width each, so that it must be even */
     bool heads;          /* its hidden width is shared out among model_sizes.heads */

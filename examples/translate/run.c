@@ -33,30 +33,48 @@ typedef struct runner {
 
 /* ---- attention ---- */
 
-static void add_labels(token_labels *l, const vocabulary *v, const id_list *ids)
+static void add_labels(token_labels *l, const vocabulary *v, const int32_t *ids, size_t count)
 {
-    for (size_t i = 0; i < ids->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         text_span token = { "", 0 };
-        vocabulary_token(v, ids->ids[i], &token);
+        vocabulary_token(v, ids[i], &token);
         token_labels_add(l, token.bytes, token.size);
     }
 }
 
-static bool label(runner *r, const char *name, const written *w, char *error, size_t error_size)
+static bool label(runner *r, const char *name, token_labels *queries, token_labels *keys,
+                  char *error, size_t error_size)
 {
-    token_labels sides[SIDES] = { { { 0 }, 0, NULL }, { { 0 }, 0, NULL } };
-    add_labels(&sides[SIDE_SOURCE], r->m.vocabularies[SIDE_SOURCE], &w->source);
-    add_labels(&sides[SIDE_TARGET], r->m.vocabularies[SIDE_TARGET], &w->target);
-    const char *const *keys = token_labels_of(&sides[SIDE_SOURCE]);
-    const char *const *queries = token_labels_of(&sides[SIDE_TARGET]);
-    bool good = keys && queries;
-    if (!good)
-        heed__say(error, error_size, "not enough memory");
-    else
-        good = heed_maps_label(r->maps, name, (int64_t)w->target.count, queries,
-                               (int64_t)w->source.count, keys, error, error_size);
-    token_labels_free(&sides[SIDE_SOURCE]);
-    token_labels_free(&sides[SIDE_TARGET]);
+    const char *const *rows = token_labels_of(queries), *const *columns = token_labels_of(keys);
+    if (!rows || !columns)
+        return heed__say(error, error_size, "not enough memory");
+    return heed_maps_label(r->maps, name, (int64_t)queries->count, rows, (int64_t)keys->count,
+                           columns, error, error_size);
+}
+
+/* What reads the source is labelled by the tokens that it is about to write; what the decoder
+ * looks back at by those it has been given. */
+static bool label_all(runner *r, const char *name, const written *w, char *error,
+                      size_t error_size)
+{
+    token_labels source = { 0 }, target = { 0 }, given = { 0 };
+    const vocabulary *v = r->m.vocabularies[SIDE_TARGET];
+    int32_t start = VOCABULARY_SOS;
+    add_labels(&source, r->m.vocabularies[SIDE_SOURCE], w->source.ids, w->source.count);
+    add_labels(&target, v, w->target.ids, w->target.count);
+    add_labels(&given, v, &start, 1);
+    add_labels(&given, v, w->target.ids, w->target.count - 1);
+    char encoder[80], cross[80], decoder[80];
+    snprintf(encoder, sizeof encoder, "%s.encoder.*", name);
+    snprintf(cross, sizeof cross, "%s.decoder.*.cross_attention", name);
+    snprintf(decoder, sizeof decoder, "%s.decoder.*.attention", name);
+    bool good = r->m.kind->watched ? label(r, encoder, &source, &source, error, error_size) &&
+                                         label(r, cross, &target, &source, error, error_size) &&
+                                         label(r, decoder, &given, &given, error, error_size)
+                                   : label(r, name, &target, &source, error, error_size);
+    token_labels_free(&source);
+    token_labels_free(&target);
+    token_labels_free(&given);
     return good;
 }
 
@@ -71,11 +89,16 @@ static bool record(runner *r, const written *w, char *error, size_t error_size)
     source.ids = heed_ids(t, HEED_SHAPE(1, (int64_t)w->source.count), w->source.ids);
     heed_tensor *target = heed_ids(t, HEED_SHAPE(1, (int64_t)w->target.count), w->target.ids);
     heed_tensor *inputs = heed_shift_right(t, target, VOCABULARY_SOS);
+    heed_scope(t, name);
+    heed_maps_watch(r->m.kind->watched ? r->maps : NULL, t);
     model_output o = r->m.kind->forward(t, r->m.model, &source, inputs, 1);
-    heed_maps_record(r->maps, t, o.weights, "%s", name);
+    heed_maps_watch(NULL, t);
+    heed_scope_end(t);
+    if (!r->m.kind->watched)
+        heed_maps_record(r->maps, t, o.weights, "%s", name);
     if (heed_error(t))
         return heed__say(error, error_size, "%s", heed_error(t));
-    return label(r, name, w, error, error_size);
+    return label_all(r, name, w, error, error_size);
 }
 
 /* ---- sentences ---- */

@@ -63,6 +63,10 @@ done
 is "transformer" "$translate" train $tiny --model transformer --out transformer --layers 2 \
     --heads 2 --dropout 0.1 --smoothing 0.1 --forcing linear
 is "its beam" "$translate" eval --model transformer --beam 3 --json
+is "its attention" "$translate" run --model transformer seven --attention maps.csv
+is "of every layer" test "$(cut -d, -f1 maps.csv | sort -u | grep -c sentence)" -eq 6
+is "which reads the source" grep -q '"sentence 1.decoder.blocks.1.cross_attention",1,0,.*,0,"seven",' maps.csv
+is "and what was written" grep -q '"sentence 1.decoder.blocks.0.attention",0,0,"<[a-z]*>",0,"<[a-z]*>",1$' maps.csv
 is "compare" "$translate" compare run lstm transformer
 is "it says that pairs differ" grep -q "not the same" .out
 is "a row for all" grep -q "^all  *200  " .out
