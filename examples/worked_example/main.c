@@ -11,9 +11,9 @@
 
 #define PROGRAM "worked_example"
 
-static const char summary[] = "Prints the numbers of five Korean articles on attention as heed "
-                              "computes them, each beside\n"
-                              "what the article says.";
+static const char summary[] =
+    "Prints the numbers of five Korean articles on attention as heed computes them, each\n"
+    "beside what the article says.";
 
 typedef struct section {
     const char *name;
@@ -45,6 +45,9 @@ static const section sections[] = {
       show_thanks },
     { "loss", { "The loss of \"am\" for \"a\"", "\"a\" 대신 \"am\"의 손실" }, show_loss },
     { "alignment", { "Alignment scores", "정렬 점수" }, show_alignment },
+    { "annotation",
+      { "Embedding and annotation", "임베딩과 annotation 벡터" },
+      show_annotation },
     { "continuous", { "Attention as an integral", "적분으로 본 어텐션" }, show_continuous },
     { "retrieval", { "Attention as a search", "검색으로 본 어텐션" }, show_retrieval },
     { "sentences", { "Sentences", "문장" }, show_sentences },

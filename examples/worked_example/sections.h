@@ -22,6 +22,7 @@ void show_banana(page *p, heed_tape *t);
 void show_thanks(page *p, heed_tape *t);
 void show_loss(page *p, heed_tape *t);
 void show_alignment(page *p, heed_tape *t);
+void show_annotation(page *p, heed_tape *t);
 void show_continuous(page *p, heed_tape *t);
 void show_retrieval(page *p, heed_tape *t);
 void show_sentences(page *p, heed_tape *t);

@@ -315,6 +315,34 @@ for name, scores in (("dot", hs @ s), ("general", hs @ (s @ wg)), ("concat", np.
 put("alignment/parameters", [0, 4, 10])
 put("alignment/four", softmax(np.vstack([hs, [[.9, .1]]]) @ s))
 
+# ---- annotation ----
+
+
+def fill(index, *shape):
+    k = np.arange(np.prod(shape))
+    return (((k * 7 + index * 5) % 15 - 7) / 10).reshape(shape)
+
+
+def lstm(xs, first):
+    """Parameters are registered in PyTorch's order: weight_ih, weight_hh, bias_ih, bias_hh."""
+    wi, wh, bi, bh = fill(first, 8, 2), fill(first + 1, 8, 2), fill(first + 2, 8), fill(first + 3, 8)
+    h, c, hs = np.zeros(2), np.zeros(2), []
+    for x in xs:
+        i, f, g, o = np.split(wi @ x + bi + wh @ h + bh, 4)
+        i, f, o = (1 / (1 + np.exp(-z)) for z in (i, f, o))
+        c = f * c + i * np.tanh(g)
+        h = o * np.tanh(c)
+        hs.append(h)
+    return np.array(hs)
+
+
+table = np.array([[.5, -.2], [1, .3], [-.4, .8], [.1, .1], [.9, -.6]])
+xs = table[[0, 1, 2, 3, 0, 4]]
+forward, backward = lstm(xs, 0), lstm(xs[::-1], 4)[::-1]
+put("annotation/embeddings", xs)
+put("annotation/annotations", np.concatenate([forward, backward], 1))
+put("annotation/last", forward[-1])
+
 # ---- views ----
 
 
