@@ -2,6 +2,7 @@
  * beside what the article says; docs/attention.md derives what the first section prints. Exit
  * status 1 if anything does not hold. */
 #include "sections.h"
+#include "thanks.h"
 
 #include "nearest.h"
 #include "options.h"
@@ -123,16 +124,30 @@ static int run(language chosen, bool json, const char *wanted)
     return written && !p.complaint[0] ? 0 : 1;
 }
 
+static int animate(language chosen, const char *path)
+{
+    char error[400];
+    heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
+    bool written = t ? thanks_animate(t, chosen == KOREAN, path, error, sizeof error)
+                     : heed__say(error, sizeof error, "not enough memory");
+    heed_tape_free(t);
+    if (!written)
+        fprintf(stderr, PROGRAM ": %s\n", error);
+    return written ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     int chosen = ENGLISH;
-    const char *wanted = NULL;
+    const char *wanted = NULL, *film = NULL;
     bool json = false, listed = false;
     option table[] = {
         { "lang", OPTION_CHOICE, &chosen, .help = "English or Korean", .choices = "en|ko" },
         { "section", OPTION_STRING, &wanted, .help = "only this one", .argument = "NAME" },
         { "list", OPTION_FLAG, &listed, .help = "names the sections" },
         { "json", OPTION_FLAG, &json, .help = "values and verdicts as JSON" },
+        { "animation", OPTION_STRING, &film,
+          .help = "writes section [thanks] as a moving image instead", .argument = "FILE.svg" },
     };
     const size_t size = sizeof table / sizeof *table;
     char error[300];
@@ -150,6 +165,8 @@ int main(int argc, char **argv)
         list((language)chosen);
         return 0;
     }
+    if (film)
+        return animate((language)chosen, film);
     if (wanted && !is_known(wanted))
         return 2;
     return run((language)chosen, json, wanted);
