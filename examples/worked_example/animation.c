@@ -128,16 +128,24 @@ static void encoder(film *f, const heed_tensor *states)
             line(f, column[i] + 97, 72, column[i + 1] - 97, 72, 1.5);
         end(f);
     }
+    appear(f, .2, start, false);
+    label(f, WIDTH / 2, 450, "caption",
+          f->korean ? "인코더가 단어를 차례로 읽고, 모든 은닉 상태를 남겨 둡니다"
+                    : "The encoder reads the words in turn and keeps every state");
+    end(f);
 }
 
-/* One step of the decoder, each part from its phase on. */
-static void decoder(film *f, const thanks_step *step, int chosen)
+/* One step of the decoder, each part from its phase on. before: the word it has said, or NULL. */
+static void decoder(film *f, const thanks_step *step, const char *before, int chosen)
 {
     const char *const names[] = { f->step ? "s₁" : "s₀", f->step ? "c₁" : "c₀" };
     from_phase(f, ASK);
     row_name(f, 376, "decoder", "디코더");
     box(f, 230, 348, 210, 46, "state");
     vector(f, 230, 376, names[0], step->s);
+    if (before)
+        heed__text_print(&f->svg, "<text x=\"230\" y=\"414\" class=\"number\">%s: %s</text>\n",
+                         f->korean ? "입력" : "input", before);
     end(f);
     from_phase(f, SCORE);
     row_name(f, 140, "scores", "점수");
@@ -224,8 +232,12 @@ bool thanks_animate(heed_tape *t, bool korean, const char *path, char *error, si
         return heed__say(error, error_size, "%s", heed_error(t));
     open(&f);
     encoder(&f, states);
-    for (f.step = 0; f.step < THANKS_STEPS; f.step++)
-        decoder(&f, &steps[f.step], thanks_word(t, &steps[f.step]));
+    const char *said = NULL;
+    for (f.step = 0; f.step < THANKS_STEPS; f.step++) {
+        int chosen = thanks_word(t, &steps[f.step]);
+        decoder(&f, &steps[f.step], said, chosen);
+        said = word[chosen];
+    }
     heed__text_add_string(&f.svg, "</svg>\n");
     bool written = write_whole(&f.svg, path, error, error_size);
     heed__text_free(&f.svg);

@@ -3,10 +3,13 @@
 (tests/reference/make_worked_example.py), its two languages with each other, and each ```text block of
 docs/attention.md with its lines."""
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import unicodedata
+from xml.etree import ElementTree
 
 NUMBERS = re.compile(r"^ [-+.e\d ]+$")
 HANGUL = re.compile("[가-힣]")
@@ -98,6 +101,33 @@ def check_options(english):
         fail("options are not explained")
 
 
+def check_animation(items):
+    """The moving image: an SVG file by itself that shows the numbers of section [thanks], rounded."""
+    with tempfile.TemporaryDirectory() as folder:
+        images = []
+        for language in ("en", "ko"):
+            path = os.path.join(folder, language + ".svg")
+            if run("--lang", language, "--animation", path):
+                fail("--animation prints something")
+            text = open(path, encoding="utf-8").read()
+            if "href" in text or "<script" in text or text.count("http") != 1:
+                fail("the image needs something besides itself")
+            images.append(["".join(e.itertext()) for e in ElementTree.fromstring(text).iter()
+                           if e.tag.endswith("}text")])
+        numbers = [re.findall(r"-?\d+\.\d\d", "\n".join(image)) for image in images]
+        shown = []
+        for step in "01":
+            value = {n: items[f"thanks/{n}_{step}"]["value"] for n in ("s", "scores", "alpha", "c", "word")}
+            shown += value["s"] + value["scores"] + value["alpha"] + value["c"] + [max(value["word"])]
+        if numbers[0] != numbers[1] or numbers[0] != [f"{x:.2f}" for x in shown]:
+            fail(f"the image shows {numbers}")
+        if sorted(os.listdir(folder)) != ["en.svg", "ko.svg"]:
+            fail("--animation leaves other files")
+        missing = os.path.join(folder, "no", "such.svg")
+        if missing not in run("--animation", missing, status=1):
+            fail("a file that cannot be written is not named")
+
+
 program, expected, page = sys.argv[1:]
 wanted = {}
 for line in open(expected):
@@ -110,6 +140,7 @@ compare_languages(english, korean)
 texts = [run("--lang", language).splitlines() for language in ("en", "ko")]
 compare_texts(texts, items)
 check_options(english)
+check_animation(items)
 blocks = re.findall(r"^```text\n(.*?)^```$", open(page, encoding="utf-8").read(), re.S | re.M)
 if not blocks:
     fail(f"{page} shows no numbers")
