@@ -17,12 +17,12 @@ static const item first_items[SHOWN] = {
       .source = "S0",
       .says = { "[0.5, 0.5, 0.0]", "[0.5, 0.5, 0.0]" },
       .verdict = ROUNDED,
-      .because = { "The third weight is small and not 0: softmax gives an exact 0 for no "
-                   "finite "
-                   "score.",
-                   "셋째 가중치는 작을 뿐 0이 아닙니다. 점수가 유한하면 소프트맥스는 정확한 "
-                   "0을 내지 "
-                   "않습니다." },
+      .because = { "The third weight is small and not 0: worked out exactly, softmax gives 0 "
+                   "for no "
+                   "finite score.",
+                   "셋째 가중치는 작을 뿐 0이 아닙니다. 점수가 유한하면 소프트맥스의 참값은 "
+                   "0이 될 수 "
+                   "없습니다." },
       .said = alpha_0,
       .count = 3 },
     { .name = "c_0",
