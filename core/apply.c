@@ -209,6 +209,18 @@ static bool flows(const heed_call *c)
     return false;
 }
 
+/* One more than the deepest operand; a view computes nothing and adds nothing. */
+static int64_t depth_of(const heed_call *c, bool view)
+{
+    int64_t depth = 0;
+    for (int i = 0; i < c->n; i++) {
+        const heed__record *made = c->x[i] ? c->x[i]->record : NULL;
+        if (made && made->depth > depth)
+            depth = made->depth;
+    }
+    return view ? depth : depth + 1;
+}
+
 heed_tensor *heed_apply(heed_tape *t, const heed_op *op, int n, heed_tensor *const x[],
                         const void *attributes)
 {
@@ -283,6 +295,7 @@ heed_tensor *heed_apply(heed_tape *t, const heed_op *op, int n, heed_tensor *con
         y->flags |= TENSOR_DIFFERENTIABLE;
         record->previous = t->last;
         record->number = t->last ? t->last->number + 1 : 0;
+        record->depth = depth_of(c, r.view);
         t->last = record;
     } else {
         y->record = NULL;

@@ -41,6 +41,7 @@ typedef struct heed__record {
     heed__scope *scope;
     int saved;      /* number of by-products */
     int64_t number; /* its place in the record: 0, 1, ... */
+    int64_t depth;  /* ops in the longest chain that ends here, views not counted */
     bool consumed;
 } heed__record;
 

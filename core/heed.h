@@ -207,6 +207,16 @@ HEED_API const char *heed_instruction_set(void);
  * for each scope. False when the file could not be written. */
 HEED_API bool heed_tape_print(const heed_tape *t, FILE *file);
 HEED_API bool heed_tape_write_dot(const heed_tape *t, FILE *file);
+/* What the record comes to, forward; views are free. Ops on operands without a gradient are not
+ * recorded and not counted. */
+typedef struct heed_work {
+    int64_t ops;
+    int64_t depth;     /* the longest chain of ops, each of which waits for the one before */
+    double arithmetic; /* additions and multiplications; 1 for an element of an op that has no
+                        * `arithmetic` of its own (op.h). What masks hide is counted. */
+    double bytes;      /* of all results */
+} heed_work;
+HEED_API heed_work heed_tape_work(const heed_tape *t);
 
 /* ---- data in and out ---- */
 

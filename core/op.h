@@ -69,6 +69,8 @@ struct heed_op {
     /* Arithmetic of value + adjoint, "2 m n k + 4 m n k". NULL: a few operations for each
      * element of operands and result, for a view none. */
     const char *cost;
+    /* The value's as a number, for heed_tape_work. NULL: one for each element of the result. */
+    double (*arithmetic)(const heed_call *c, const heed_tensor *y);
     int arity;           /* or HEED_VARIADIC */
     unsigned optional;   /* bit i: operand i may be NULL */
     unsigned integer;    /* bit i: operand i is ids or a mask: never differentiated */

@@ -273,6 +273,13 @@ static const heed_case attention_refusals[] = {
       .absent = ALONE,
       SCALED(1, 7) },
 };
+static double attention_arithmetic(const heed_call *c, const heed_tensor *y)
+{
+    const heed_tensor *q = c->x[ATTENTION_Q], *k = c->x[ATTENTION_K], *v = c->x[ATTENTION_V];
+    double rows = (double)(q->shape[0] * q->shape[1] * q->shape[2]);
+    (void)y;
+    return rows * (double)k->shape[2] * (double)(2 * q->shape[3] + 2 * v->shape[3]);
+}
 HEED_DEFINE_OP(attention) = {
     .name = "attention",
     .arity = ATTENTION_OPERANDS,
@@ -289,6 +296,7 @@ HEED_DEFINE_OP(attention) = {
                "GQ = scale dU K, GK = scale dU^T Q, Gbias = dS, Gslope = -sum dS |p - j|, "
                "Gsink = -sum exp(sink - L) rowsum(GO O)",
     .cost = "B H T S (2 D + 2 Dv) + B H T S (6 D + 4 Dv)",
+    .arithmetic = attention_arithmetic,
     .uses = ((1u << ATTENTION_OPERANDS) - 1) | HEED_USES_Y,
     .vjp = attention_vjp,
     .compose = attention_compose,

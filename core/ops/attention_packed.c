@@ -156,6 +156,11 @@ static const heed_case packed_cases[] = {
       .y = (const double[]){ 5 },
       .gx = { (const double[]){ 0, 0, 1 } } },
 };
+static double packed_arithmetic(const heed_call *c, const heed_tensor *y)
+{
+    (void)c;
+    return 4 * (double)heed_size(y) * (double)y->shape[1];
+}
 HEED_DEFINE_OP(attention_packed) = { .name = "attention_packed",
                                      .arity = 2,
                                      .optional = 2,
@@ -167,6 +172,7 @@ HEED_DEFINE_OP(attention_packed) = { .name = "attention_packed",
                                      .formula = "attention of q, k, v = x, heads joined",
                                      .adjoint = "gx = attention's GQ, GK, GV side by side",
                                      .cost = "B H T S (2 D + 2 Dv) + B H T S (6 D + 4 Dv)",
+                                     .arithmetic = packed_arithmetic,
                                      .uses = HEED_USES_X(0) | HEED_USES_X(1) | HEED_USES_Y,
                                      .vjp = packed_vjp,
                                      .compose = packed_compose,

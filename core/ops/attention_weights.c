@@ -161,6 +161,10 @@ static const heed_case weights_refusals[] = {
       .absent = 8 | 16 | 32,
       .attributes = &(const heed__attention){ .scale = 1 } },
 };
+static double weights_arithmetic(const heed_call *c, const heed_tensor *y)
+{
+    return 4 * (double)heed_size(y) * (double)c->x[0]->shape[3];
+}
 HEED_DEFINE_OP(attention_weights) = {
     .name = "attention_weights",
     .arity = ATTENTION_OPERANDS - 1,
@@ -174,6 +178,7 @@ HEED_DEFINE_OP(attention_weights) = {
     .formula = "P = softmax(S) over the visible keys and a sink, S as in attention",
     .adjoint = "dS = P (GP - rowsum(GP P)), then as attention",
     .cost = "B H T S 4 D + B H T S 4 D",
+    .arithmetic = weights_arithmetic,
     .uses = HEED_USES_X(0) | HEED_USES_X(1) | HEED_USES_X(2) | HEED_USES_X(3) | HEED_USES_X(5) |
             HEED_USES_Y,
     .vjp = weights_vjp,

@@ -119,6 +119,10 @@ static void matmul_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_te
         gx[1] = heed_matmul(t, at, grows);
     }
 }
+static double matmul_arithmetic(const heed_call *c, const heed_tensor *y)
+{
+    return 2 * (double)heed_size(y) * (double)c->x[0]->shape[c->x[0]->ndim - 1];
+}
 static const heed_case matmul_cases[] = {
     { .label = "matrices",
       .x = { { .shape = HEED_DIMS(2, 3) }, { .shape = HEED_DIMS(3, 4) } } },
@@ -157,6 +161,7 @@ HEED_DEFINE_OP(matmul) = { .name = "matmul",
                            .formula = "Y = A B",
                            .adjoint = "GA = GY B^T, GB = A^T GY",
                            .cost = "2 m n k + 4 m n k for each of the batch",
+                           .arithmetic = matmul_arithmetic,
                            .uses = HEED_USES_X(0) | HEED_USES_X(1),
                            .vjp = matmul_vjp,
                            HEED_REFUSES(matmul_refusals),
@@ -281,6 +286,7 @@ HEED_DEFINE_OP(linear) = { .name = "linear",
                            .formula = "Y = X W^T + b",
                            .adjoint = "GX = GY W, GW = GY^T X, gb = column sums of GY",
                            .cost = "2 rows in out + 4 rows in out",
+                           .arithmetic = matmul_arithmetic,
                            .uses = HEED_USES_X(0) | HEED_USES_X(1),
                            .vjp = linear_vjp,
                            .compose = linear_compose,
