@@ -28,6 +28,18 @@ static inline void parallel_for(int64_t units, void (*body)(void *, int64_t, int
         body(context, unit, 0);
 }
 
+/* The same, on the caller's thread alone if it is not worth waking others. */
+static inline void parallel_if(bool worth, int64_t units, void (*body)(void *, int64_t, int),
+                               void *context)
+{
+    if (worth) {
+        parallel_for(units, body, context);
+        return;
+    }
+    for (int64_t unit = 0; unit < units; unit++)
+        body(context, unit, 0);
+}
+
 /* Processors this process may use, for the first value of heed__threads. */
 static inline int parallel_processors(void)
 {

@@ -148,7 +148,7 @@ static void show_attention(int64_t n, bool composed)
 static void show_maps(void)
 {
     printf(
-        "\nAttention of 4 heads of width %d, forward and backward\n\n"
+        "\nAttention of 4 heads of width %d, forward and backward, one thread\n\n"
         "  positions       form     operations     results, K       peak, K   milliseconds\n",
         WIDTH);
     for (int64_t n = 128; n <= 512; n *= 2) {
@@ -212,6 +212,7 @@ static void show_reach(void)
 
 int main(void)
 {
+    heed_set_threads(1); /* times of one thread hang less on what else the machine does */
     t = heed_tape_new(NULL);
     show_depth();
     show_scores();
