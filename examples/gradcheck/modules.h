@@ -69,6 +69,10 @@ heed_report check_block(const module *m, const heed_check_options *o);
 heed_report check_gpt(const module *m, const heed_check_options *o);
 heed_report check_transformer(const module *m, const heed_check_options *o);
 
+/* BERT with both heads, and ViT, the variant-th of their lists. */
+heed_report check_bert(const module *m, const heed_check_options *o);
+heed_report check_vit(const module *m, const heed_check_options *o);
+
 /* Recurrent sequence to sequence: what the decoder knows of the source. */
 enum { SEQ2SEQ_START, SEQ2SEQ_FED, SEQ2SEQ_BAHDANAU, SEQ2SEQ_LUONG, SEQ2SEQ_FEEDING };
 heed_report check_seq2seq(const module *m, const heed_check_options *o);
