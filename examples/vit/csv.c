@@ -1,0 +1,136 @@
+/* Images as lines of numbers (images.h): the pixels of a square, row by row, and a label. */
+#include "images.h"
+
+#include "text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where sentences go, and the line they are about. */
+typedef struct reader {
+    const char *path;
+    const char *at, *end;    /* the line */
+    const char *next, *stop; /* the lines after it */
+    int64_t number;          /* from 1 */
+    char *error;
+    size_t error_size;
+} reader;
+
+/* Moves on to the next line; false after the last one. */
+static bool next_line(reader *r)
+{
+    if (r->next == r->stop)
+        return false;
+    const char *newline = memchr(r->next, '\n', (size_t)(r->stop - r->next));
+    r->at = r->next;
+    r->end = newline ? newline : r->stop;
+    r->next = newline ? newline + 1 : r->stop;
+    if (r->end > r->at && r->end[-1] == '\r')
+        r->end--;
+    r->number++;
+    return true;
+}
+
+static int64_t fields_of(const reader *r)
+{
+    int64_t count = 1;
+    for (const char *at = r->at; at < r->end; at++)
+        count += *at == ',';
+    return count;
+}
+
+/* The number up to the next comma, within 0 .. most; what is wrong is said once. */
+static bool read_number(reader *r, int64_t column, double most, double *value)
+{
+    char text[40], *end;
+    const char *comma = memchr(r->at, ',', (size_t)(r->end - r->at));
+    size_t size = (size_t)((comma ? comma : r->end) - r->at);
+    bool fits = size > 0 && size < sizeof text;
+    if (fits) {
+        memcpy(text, r->at, size);
+        text[size] = '\0';
+        *value = strtod(text, &end);
+        fits = *end == '\0' && end != text && isfinite(*value);
+    }
+    if (!fits)
+        return heed__say(r->error, r->error_size, "%s:%lld: column %lld, %s, is not a number",
+                         r->path, (long long)r->number, (long long)column,
+                         heed__quote(r->at, size).text);
+    if (*value < 0 || *value > most)
+        return heed__say(r->error, r->error_size,
+                         "%s:%lld: column %lld must be from 0 to %g, not %s", r->path,
+                         (long long)r->number, (long long)column, most, text);
+    r->at += size + (comma != NULL);
+    return true;
+}
+
+static bool read_line(reader *r, image_set *set, int64_t classes)
+{
+    int64_t size = set->height * set->width, fields = fields_of(r);
+    double value = 0;
+    if (fields != size + 1)
+        return heed__say(r->error, r->error_size,
+                         "%s:%lld: expected %lld pixels and a label, found %lld columns",
+                         r->path, (long long)r->number, (long long)size, (long long)fields);
+    for (int64_t i = 0; i < size; i++) {
+        if (!read_number(r, i + 1, 65535, &value))
+            return false;
+        set->pixels[set->count * size + i] = (float)value;
+    }
+    if (!read_number(r, size + 1, (double)(classes - 1), &value))
+        return false;
+    if (value != floor(value))
+        return heed__say(r->error, r->error_size, "%s:%lld: the label %g is no whole number",
+                         r->path, (long long)r->number, value);
+    set->labels[set->count++] = (int32_t)value;
+    return true;
+}
+
+/* Names of columns: no field of them begins as a number does. */
+static bool is_header(const reader *r)
+{
+    return r->at < r->end && !strchr("0123456789-+. ", *r->at);
+}
+
+static bool side_of(const reader *r, image_limits limits, int64_t *side)
+{
+    int64_t pixels = fields_of(r) - 1;
+    *side = (int64_t)(sqrt((double)pixels) + 0.5);
+    if (pixels < 1 || *side * *side != pixels || *side > IMAGES_LONGEST_SIDE)
+        return heed__say(r->error, r->error_size,
+                         "%s:%lld: %lld columns are not the pixels of a square image and a "
+                         "label",
+                         r->path, (long long)r->number, (long long)pixels + 1);
+    if ((limits.height && *side != limits.height) || (limits.width && *side != limits.width))
+        return heed__say(r->error, r->error_size,
+                         "%s: its images are %lld x %lld, but %lld x %lld are needed", r->path,
+                         (long long)*side, (long long)*side, (long long)limits.height,
+                         (long long)limits.width);
+    return true;
+}
+
+bool images_parse_csv(image_set *set, const char *path, const char *bytes, size_t size,
+                      image_limits limits, char *error, size_t error_size)
+{
+    reader r = { .path = path,
+                 .next = bytes,
+                 .stop = bytes + size,
+                 .error = error,
+                 .error_size = error_size };
+    int64_t lines = 1, side;
+    for (size_t i = 0; i < size; i++)
+        lines += bytes[i] == '\n';
+    if (!next_line(&r) || (is_header(&r) && !next_line(&r)))
+        return heed__say(error, error_size, "%s holds no image", path);
+    if (!side_of(&r, limits, &side) ||
+        !images_reserve(set, lines, side, side, error, error_size))
+        return false;
+    set->count = 0;
+    int64_t classes = limits.classes ? limits.classes : IMAGES_MOST_CLASSES;
+    do {
+        if (r.at < r.end && !read_line(&r, set, classes))
+            return false;
+    } while (next_line(&r));
+    return true;
+}

@@ -1,0 +1,71 @@
+#!/bin/sh
+# Wrong options, bad texts and damaged folders get one sentence and harm nothing; Ctrl-C keeps
+# what was learned.
+# shellcheck source=tests/bert/common.sh
+. "$(dirname "$0")/common.sh"
+cd "$work" || exit 1
+
+for command in train fill; do
+    is "$command --help" "$bert" $command --help
+done
+is "--help" "$bert" --help
+refuses 2 "did you mean train" trian
+refuses 2 "did you mean --steps" train --step 3
+refuses 2 "learned|sinusoidal" train --positions learnt
+refuses 2 "must say which model" fill "a [MASK]"
+refuses 2 "there is no \[MASK\]" fill --model run "a word"
+refuses 2 "there is no \[MASK\]" fill --model run
+refuses 1 "width 10 is not divisible by heads 4" train --width 10 --out run
+refuses 1 "No such file" train --data missing.txt --out run
+printf 'one\ntwo\n' >few
+refuses 1 "few has 2 sentences, and 10 are needed" train --data few --out run
+: >empty
+refuses 1 "empty has 0 sentences" train --data empty --out run
+printf 'bad \377\n' >bytes
+refuses 1 "bytes: the byte at offset 4 is not UTF-8" train --data bytes --out run
+is "refused lines made no folder" test ! -e run
+
+# shellcheck disable=SC2086
+is "a run" "$bert" train $tiny --longest 8 --out run
+refuses 1 "already holds a model" train --out run
+refuses 1 "No such file" fill --model nowhere "a [MASK]"
+refuses 1 "has 10 tokens, and 8 fit" fill --model run "the the the the the the the the [MASK]"
+refuses 1 "UTF-8" fill --model run "$(printf '[MASK] \377')"
+
+# damaged FILE PATTERN: a copy of the run whose FILE has been replaced by `new` is refused.
+damaged() {
+    rm -rf bad
+    cp -R run bad
+    mv new "bad/$1"
+    refuses 1 "$2" fill --model bad "the [MASK]"
+}
+for file in model.safetensors config.json vocabulary.json; do
+    head -c 30 "run/$file" >new
+    damaged "$file" "$file"
+done
+sed 's/"width": 8/"width": 12/' run/config.json >new
+damaged config.json "model.safetensors"
+sed 's/"tokens": \([0-9]*\)/"tokens": 1\1/' run/config.json >new
+damaged config.json "vocabulary.json has .* tokens, but the model was made for"
+sed 's/"post-norm": false/"post-norm": 0/' run/config.json >new
+damaged config.json "true or false"
+sed 's/"dropout": 0/"dropout": 2/' run/config.json >new
+damaged config.json "dropout"
+
+"$bert" train --lr 1e30 --clip 0 --warmup 0 --steps 50 --width 8 --layers 1 --heads 2 >out 2>err
+is "NaN ends a training with 1" test $? -eq 1
+is "and one sentence" grep -q "not finite.* --lr" err
+
+"$bert" train --width 8 --layers 1 --heads 2 --steps 100000000 --every 10 --out stopped >out 2>err &
+pid=$!
+waited=0
+until grep -q "^step" out || [ $waited -ge 600 ]; do
+    sleep 0.05
+    waited=$((waited + 1))
+done
+kill -INT $pid
+wait $pid
+is "an interrupted run ends with 130" test $? -eq 130
+is "and complains of nothing" test ! -s err
+is "and what it learned is there" "$bert" fill --model stopped "the [MASK]"
+finish

@@ -1,0 +1,113 @@
+#!/bin/sh
+# Wrong options, broken images and damaged folders get one sentence and harm nothing; Ctrl-C
+# keeps the best epoch.
+# shellcheck source=tests/vit/common.sh
+. "$(dirname "$0")/common.sh"
+cd "$work" || exit 1
+
+for command in train eval; do
+    is "$command --help" "$vit" $command --help
+done
+is "--help" "$vit" --help
+refuses 2 "did you mean train" trian
+refuses 2 "did you mean --layers" train --layrs 3 --out run
+refuses 2 "must say where" train
+refuses 2 "must say which model" eval
+refuses 2 "must say which images" eval --model run
+refuses 2 "below 1" train --dropout 1 --out run
+refuses 1 "width 10 is not divisible by heads 4" train --width 10 --out run
+refuses 1 "patches of 3 x 3 do not cut an image of 8 x 8 evenly" train --patch 3 --out run
+refuses 1 "one part empty" train --hold-out 0.0001 --out run
+refuses 1 "No such file" train --train missing.csv --out run
+
+# broken PATTERN TEXT: a file of these lines is refused.
+broken() {
+    printf "$2" >bad.csv
+    refuses 1 "$1" train --train bad.csv --out run
+}
+good='1,2,3,4,0\n4,3,2,1,1\n'
+broken "bad.csv holds no image" ''
+broken "bad.csv holds no image" 'a,b,c,d,class\n'
+broken "bad.csv:3: expected 4 pixels and a label, found 4 columns" "${good}1,2,3,4\n"
+broken "bad.csv:3: expected 4 pixels and a label, found 6 columns" "${good}1,2,3,4,0,0\n"
+broken "bad.csv:4: column 2, 'x', is not a number" "a,b,c,d,e\n${good}1,x,3,4,0\n"
+broken "bad.csv:1: column 3, '', is not a number" '1,2,,4,0\n'
+broken "bad.csv:1: column 1, 'nan', is not\|not the pixels\|holds no image" 'nan,2,3,4,0\n'
+broken "column 4, '4e', is not a number" '1,2,3,4e,0\n'
+broken "column 1 must be from 0 to 65535, not -1" '\0551,2,3,4,0\n'
+broken "column 5 must be from 0 to 999, not 1000" "${good}1,2,3,4,1000\n"
+broken "bad.csv:3: the label 0.5 is no whole number" "${good}1,2,3,4,0.5\n"
+broken "6 columns are not the pixels of a square image" '1,2,3,4,5,0\n'
+broken "every pixel of every image is 0" '0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n'
+
+head='\000\000\010\003\000\000\000\002\000\000\000\001\000\000\000\001'
+printf "$head\001\002" >a-images
+refuses 1 "a-labels: No such file" train --train a-images --out run
+printf '\000\000\010\001\000\000\000\003\000\001\000' >a-labels
+refuses 1 "a-labels has 3 labels for 2 images" train --train a-images --out run
+printf '\000\000\010\001\000\000\000\002\000' >a-labels
+refuses 1 "a-labels: its head says 2 bytes, and 1 follow: it is cut off" train --train a-images --out run
+printf "$head\001" >a-images
+refuses 1 "a-images: its head says 2 bytes, and 1 follow: it is cut off" train --train a-images --out run
+printf '\000\000\010' >a-images
+refuses 1 "a-images is cut off: 3 bytes" train --train a-images --out run
+printf '\000\000\010\004\000\000\000\002\000\000\000\001\000\000\000\001\001\002' >a-images
+refuses 1 "the magic number is 00000804, but that of IDX images is 00000803" train --train a-images --out run
+printf '\000\000\010\003\377\377\377\377\377\377\377\377\377\377\377\377\001\002' >a-images
+refuses 1 "a-images: its head says more bytes than can be counted" train --train a-images --out run
+printf "$head\001\002" >digits
+refuses 1 "\"images\" in the name" train --train digits --out run
+is "refused lines made no folder" test ! -e run
+
+# shellcheck disable=SC2086
+is "a run" "$vit" train $tiny --out run
+refuses 1 "already holds a model" train --out run
+refuses 1 "No such file" eval --model nowhere --test bad.csv
+printf '1,2,3,4,0\n' >small.csv
+refuses 1 "its images are 2 x 2, but 8 x 8 are needed" eval --model run --test small.csv
+printf "$head\001\002" >a-images
+refuses 1 "its images are 1 x 1, but 8 x 8 are needed" eval --model run --test a-images
+awk 'BEGIN { for (i = 0; i < 64; i++) printf "1,"; print 10 }' >ten.csv
+refuses 1 "ten.csv:1: column 65 must be from 0 to 9, not 10" eval --model run --test ten.csv
+
+# damaged FILE PATTERN: a copy of the run whose FILE has been replaced by `new` is refused.
+damaged() {
+    rm -rf bad
+    cp -R run bad
+    mv new "bad/$1"
+    refuses 1 "$2" eval --model bad --test ten.csv
+}
+head -c 30 run/model.safetensors >new
+damaged model.safetensors model.safetensors
+head -c 30 run/config.json >new
+damaged config.json config.json
+echo '{"format": "heed gpt"}' >new
+damaged config.json "not the configuration of a heed vit"
+sed 's/"width": 8/"width": 12/' run/config.json >new
+damaged config.json "model.safetensors"
+sed 's/"mean": false/"mean": 0/' run/config.json >new
+damaged config.json "true or false"
+sed 's/"brightest": 16/"brightest": 0/' run/config.json >new
+damaged config.json "brightest"
+sed '/"classes"/d' run/config.json >new
+damaged config.json '"classes" is missing'
+sed 's/"layers"/"layer"/' run/config.json >new
+damaged config.json "'layer' is not known"
+
+"$vit" train --lr 1e30 --clip 0 --warmup 0 --epochs 2 --width 8 --layers 1 --out diverged >out 2>err
+is "NaN ends a training with 1" test $? -eq 1
+is "and one sentence" grep -q "not finite.* --lr" err
+
+"$vit" train --width 8 --layers 1 --heads 2 --epochs 100000 --out stopped >out 2>err &
+pid=$!
+waited=0
+until [ -s stopped/model.safetensors ] || [ $waited -ge 600 ]; do
+    sleep 0.05
+    waited=$((waited + 1))
+done
+kill -INT $pid
+wait $pid
+is "an interrupted run ends with 130" test $? -eq 130
+is "and says what it kept" grep -q "^Kept: epoch" out
+is "and complains of nothing" test ! -s err
+finish
