@@ -85,9 +85,9 @@ typedef struct heed_masking {
     double kept;   /* of these: left as they are; 0.1 */
     double random; /* of these: replaced by any word; 0.1 */
     int32_t mask;  /* the id that replaces the others */
-    /* Ids from first on, below vocabulary, are words: only they are chosen, and any of them, all
-     * alike, may replace one. Ids below first (padding, class, separator) are left alone, and
-     * so is the mask, wherever it is. */
+    /* Ids from first on, below vocabulary, are words: only they are chosen, and any of them,
+     * all alike, may replace one. Ids below first (padding, class, separator) are left alone,
+     * and so is the mask, wherever it is. */
     int32_t first, vocabulary;
 } heed_masking;
 typedef struct heed_masked {

@@ -1,6 +1,6 @@
 /* Sentences of a small English whose verbs agree with their subjects, however far away and
- * whatever stands between: "the cats that see the dog are small". Knows the library's text room.
- */
+ * whatever stands between: "the cats that see the dog are small". Knows the library's text
+ * room. */
 #ifndef BERT_GRAMMAR_H
 #define BERT_GRAMMAR_H
 

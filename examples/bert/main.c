@@ -1,5 +1,5 @@
-/* bert: an encoder that learns a language by filling in hidden words, and what that is good for.
- * This file only finds the command; each command is a file of its own. */
+/* bert: an encoder that learns a language by filling in hidden words, and what that is good
+ * for. This file only finds the command; each command is a file of its own. */
 #include "commands.h"
 #include "nearest.h"
 

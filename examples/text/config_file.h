@@ -1,6 +1,7 @@
 /* config.json of a model: its settings as a table of options (options.h). The table is the only
  * list: the file is written and read by walking it, and read strictly: every setting once,
- * within its limits, and no other. Knows options and the library's text, JSON and file rooms. */
+ * within its limits, and no other. Knows options and the library's text, JSON and file rooms.
+ */
 #ifndef TEXT_CONFIG_FILE_H
 #define TEXT_CONFIG_FILE_H
 

@@ -16,7 +16,8 @@ static int64_t number_at(const unsigned char *bytes)
            (int64_t)bytes[3];
 }
 
-/* A file's magic number and its `axes` sizes; what follows must be as many bytes as they say. */
+/* A file's magic number and its `axes` sizes; what follows must be as many bytes as they say.
+ */
 static bool read_head(const char *path, const unsigned char *bytes, size_t size, int magic,
                       int axes, int64_t *sizes, char *error, size_t error_size)
 {

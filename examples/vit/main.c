@@ -1,5 +1,5 @@
-/* vit: teaches a Vision Transformer to classify small grey images, and judges it. This file only
- * finds the command; each command is a file of its own. */
+/* vit: teaches a Vision Transformer to classify small grey images, and judges it. This file
+ * only finds the command; each command is a file of its own. */
 #include "commands.h"
 #include "nearest.h"
 

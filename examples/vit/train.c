@@ -1,5 +1,6 @@
 /* vit train: learns from images and labels, by epochs. A part of them is held out to choose the
- * best epoch by, whose numbers the folder keeps; the test file is looked at once, at the end. */
+ * best epoch by, whose numbers the folder keeps; the test file is looked at once, at the end.
+ */
 #include "classifier.h"
 #include "commands.h"
 #include "figures.h"

@@ -1,5 +1,7 @@
 #!/bin/sh
 # From sentences to filled in words: a model learns, is judged, classifies, and fills in.
+# Functions are called by way of `is`.
+# shellcheck disable=SC2317
 # shellcheck source=tests/bert/common.sh
 . "$(dirname "$0")/common.sh"
 cd "$work" || exit 1

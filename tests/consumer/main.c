@@ -1,6 +1,7 @@
 /* A program of a user's, built against heed as installed, or as a subproject: finds the minimum
  * of f(x) = |x - c|^2 by gradient descent and says whether it got there. */
 #include <heed/align.h>
+#include <heed/bert.h>
 #include <heed/heed.h>
 #include <heed/lora.h>
 #include <heed/nn.h>
@@ -9,6 +10,7 @@
 #include <heed/params.h>
 #include <heed/recurrent.h>
 #include <heed/training.h>
+#include <heed/vit.h>
 #include <math.h>
 #include <stdio.h>
 

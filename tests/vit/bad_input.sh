@@ -1,6 +1,8 @@
 #!/bin/sh
 # Wrong options, broken images and damaged folders get one sentence and harm nothing; Ctrl-C
 # keeps the best epoch.
+# Texts of files are formats of printf, whose escapes are bytes.
+# shellcheck disable=SC2059
 # shellcheck source=tests/vit/common.sh
 . "$(dirname "$0")/common.sh"
 cd "$work" || exit 1
@@ -38,7 +40,8 @@ broken "column 1 must be from 0 to 65535, not -1" '\0551,2,3,4,0\n'
 broken "column 5 must be from 0 to 999, not 1000" "${good}1,2,3,4,1000\n"
 broken "bad.csv:3: the label 0.5 is no whole number" "${good}1,2,3,4,0.5\n"
 broken "6 columns are not the pixels of a square image" '1,2,3,4,5,0\n'
-broken "every pixel of every image is 0" '0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n'
+black='0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n'
+broken "every pixel of every image is 0" "$black$black"
 
 head='\000\000\010\003\000\000\000\002\000\000\000\001\000\000\000\001'
 printf "$head\001\002" >a-images

@@ -1,5 +1,7 @@
 #!/bin/sh
 # From images to a judged model: made digits, lines of numbers, IDX files.
+# Functions are called by way of `is`.
+# shellcheck disable=SC2317
 # shellcheck source=tests/vit/common.sh
 . "$(dirname "$0")/common.sh"
 cd "$work" || exit 1
