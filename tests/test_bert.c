@@ -218,6 +218,11 @@ START_TEST(all_or_nothing)
         ck_assert_int_eq((int)heed_at(same.inputs, i), ids[i]);
         ck_assert_int_eq((int)heed_at(none.targets, i), HEED_NOT_MASKED);
     }
+    /* A mask among the words is never chosen. */
+    o = (heed_masking){ .share = 1, .mask = 5, .first = 1, .vocabulary = V };
+    heed_masked given = heed_mask_tokens(t, x, lengths, &o);
+    ck_assert_int_eq((int)heed_at(given.targets, 4), HEED_NOT_MASKED);
+    ck_assert_int_eq((int)heed_at(given.targets, 3), ids[3]);
     /* With no target the loss and its gradients are 0. */
     heed_bert_words words;
     make(kinds[0]);
