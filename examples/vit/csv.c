@@ -121,7 +121,12 @@ bool images_parse_csv(image_set *set, const char *path, const char *bytes, size_
     int64_t lines = 1, side;
     for (size_t i = 0; i < size; i++)
         lines += bytes[i] == '\n';
-    if (!next_line(&r) || (is_header(&r) && !next_line(&r)))
+    bool more = next_line(&r);
+    if (more && is_header(&r))
+        more = next_line(&r);
+    while (more && r.at == r.end)
+        more = next_line(&r);
+    if (!more)
         return heed__say(error, error_size, "%s holds no image", path);
     if (!side_of(&r, limits, &side) ||
         !images_reserve(set, lines, side, side, error, error_size))

@@ -30,6 +30,8 @@ broken() {
 good='1,2,3,4,0\n4,3,2,1,1\n'
 broken "bad.csv holds no image" ''
 broken "bad.csv holds no image" 'a,b,c,d,class\n'
+broken "bad.csv holds no image" 'a,b,c,d,class\n\n\n'
+broken "bad.csv:4: expected 4 pixels and a label, found 1" '\n\n1,2,3,4,0\n1\n'
 broken "bad.csv:3: expected 4 pixels and a label, found 4 columns" "${good}1,2,3,4\n"
 broken "bad.csv:3: expected 4 pixels and a label, found 6 columns" "${good}1,2,3,4,0,0\n"
 broken "bad.csv:4: column 2, 'x', is not a number" "a,b,c,d,e\n${good}1,x,3,4,0\n"
