@@ -122,7 +122,7 @@ static int evaluate(const char *folder, const char *data, int which, bool json)
     return machine_interrupted() ? 130 : 0;
 }
 
-int eval_command(int count, char *const *arguments)
+int eval_command(int count, char **arguments)
 {
     char error[800];
     const char *folder = "gpt-run", *data = NULL;

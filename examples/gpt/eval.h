@@ -2,6 +2,6 @@
 #ifndef GPT_EVAL_H
 #define GPT_EVAL_H
 
-int eval_command(int count, char *const *arguments);
+int eval_command(int count, char **arguments);
 
 #endif

@@ -173,7 +173,7 @@ static int sample(const char *folder, const sample_options *o)
     return machine_interrupted() ? 130 : 0;
 }
 
-int sample_command(int count, char *const *arguments)
+int sample_command(int count, char **arguments)
 {
     char error[800];
     const char *folder = "gpt-run";

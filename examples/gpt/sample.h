@@ -21,6 +21,6 @@ typedef struct sample_options {
 bool sample_write(const gpt_model *m, const sample_options *options, FILE *to, int64_t *written,
                   char *error, size_t error_size);
 
-int sample_command(int count, char *const *arguments);
+int sample_command(int count, char **arguments);
 
 #endif

@@ -1,64 +1,23 @@
-/* translate: trains recurrent models on pairs of texts, judges them, translates with them. This
- * file only finds the command; each command is a file of its own. */
+/* translate: trains models on pairs of texts, judges them, translates with them. Each command is
+ * a file of its own. */
 #include "commands.h"
-#include "nearest.h"
+#include "program.h"
 
-#include <heed/heed.h>
-#include <stdio.h>
-#include <string.h>
-
-typedef struct command {
-    const char *name, *help;
-    int (*run)(int count, char **arguments);
-} command;
-
-static const command commands[] = {
+static const program_command commands[] = {
     { "train", "learn from pairs: a file, or numbers or dates that are made", train_command },
     { "eval", "judge a model by pairs it has not seen", eval_command },
     { "run", "translate sentences, and see what the model attends to", run_command },
     { "compare", "models side by side, by the length of the source", compare_command },
 };
-#define COMMANDS (sizeof commands / sizeof *commands)
-
-static void print_help(FILE *to)
-{
-    fputs("Usage: translate COMMAND [options]\n"
-          "Recurrent networks that translate, with attention and without.\n\n",
-          to);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  translate %-10s %s\n", commands[i].name, commands[i].help);
-    fputs("\n"
-          "  translate COMMAND --help   the options of a command, with their defaults\n"
-          "  translate --version        the version of the library\n"
-          "\n"
-          "Exit codes: 0 good, 1 something failed, 2 wrong usage, 130 interrupted.\n",
-          to);
-}
 
 int main(int count, char **arguments)
 {
-    const char *name = count > 1 ? arguments[1] : NULL;
-    if (!name) {
-        print_help(stderr);
-        return 2;
-    }
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        print_help(stdout);
-        return 0;
-    }
-    if (strcmp(name, "--version") == 0) {
-        printf("translate of heed %s\n", heed_version());
-        return 0;
-    }
-    nearest_name near;
-    nearest_begin(&near, name);
-    for (size_t i = 0; i < COMMANDS; i++) {
-        if (strcmp(name, commands[i].name) == 0)
-            return commands[i].run(count - 2, arguments + 2);
-        nearest_offer(&near, commands[i].name);
-    }
-    fprintf(stderr, "translate: unknown command '%s'%s%s%s\n", name,
-            near.best ? "; did you mean " : "; there are train, eval, run and compare",
-            near.best ? near.best : "", near.best ? "?" : "");
-    return 2;
+    const program translate = {
+        .name = "translate",
+        .summary = "Recurrent networks and Transformers that translate, with attention and "
+                   "without.",
+        .commands = commands,
+        .count = sizeof commands / sizeof *commands,
+    };
+    return program_run(&translate, count, arguments);
 }
