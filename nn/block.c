@@ -147,8 +147,11 @@ heed_tensor *heed_block_stack_forward(heed_tape *t, const heed_block_stack *m, h
                                       const heed_block_inputs *inputs)
 {
     heed_block_inputs in = inputs ? *inputs : (heed_block_inputs){ NULL };
-    if (!t || heed_error(t) || !check_caches(t, m, in.cache) ||
-        !check_caches(t, m, in.source_cache))
+    if (!t || heed_error(t))
+        return NULL;
+    if (!m->blocks)
+        return heed_fail(t, "stack: it has no blocks, its init was refused");
+    if (!check_caches(t, m, in.cache) || !check_caches(t, m, in.source_cache))
         return NULL;
     heed_scope(t, "blocks");
     for (int i = 0; i < m->layers; i++) {

@@ -28,27 +28,36 @@ int64_t heed_cache_length(const heed_cache *cache)
     return heed_state_length(cache->k);
 }
 
-static bool reorder(heed_tape *t, heed_state *state, heed_tensor *from, int64_t capacity)
+/* A copy: the state may go. */
+static heed_tensor *rows_of(heed_tape *t, heed_state *state, heed_tensor *from)
 {
     heed_tensor *held = heed_state_value(t, state);
-    heed_tensor *rows = heed_index_select(t, held, from, 0); /* a copy: the state may go */
-    if (!rows)
-        return false;
-    heed_state_clear(state);
-    return heed_state_append(t, state, rows, 2, capacity) != NULL;
+    return heed_index_select(t, held, from, 0);
 }
 
 bool heed_cache_reorder(heed_tape *t, heed_cache *cache, heed_tensor *from)
 {
     if (heed_cache_length(cache) == 0)
         return heed_error(t) == NULL;
-    return reorder(t, cache->k, from, cache->capacity) &&
-           reorder(t, cache->v, from, cache->capacity);
+    heed_tensor *k = rows_of(t, cache->k, from), *v = rows_of(t, cache->v, from);
+    if (!k || !v)
+        return false;
+    heed_cache_clear(cache);
+    if (heed_state_append(t, cache->k, k, 2, cache->capacity) &&
+        heed_state_append(t, cache->v, v, 2, cache->capacity))
+        return true;
+    heed_cache_clear(cache); /* keys and values of different rows would go unnoticed */
+    return false;
 }
 
 heed_tensor *heed_padding_mask(heed_tape *t, int64_t batch, int64_t positions,
                                const int32_t *lengths)
 {
+    if (!lengths)
+        return heed_fail(t, "padding_mask: the lengths are NULL");
+    if (positions < 0 || positions > INT32_MAX)
+        return heed_fail(t, "padding_mask: %lld positions are not in 0 .. 2147483647",
+                         (long long)positions);
     for (int64_t b = 0; b < batch; b++) {
         if (lengths[b] < 0 || lengths[b] > positions)
             return heed_fail(t, "padding_mask: length %d of row %lld is outside 0 .. %lld",

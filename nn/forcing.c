@@ -29,6 +29,8 @@ heed_tensor *heed_shift_right(heed_tape *t, heed_tensor *ids, int32_t start)
         return NULL;
     if (!ids || ids->ndim != 2)
         return heed_fail(t, "shift_right: the ids need shape [B, T]");
+    if (ids->shape[1] == 0)
+        return ids;
     int32_t first[1] = { start };
     heed_tensor *one = heed_ids(t, HEED_SHAPE(1, 1), first);
     heed_tensor *column = heed_expand(t, one, HEED_SHAPE(ids->shape[0], 1));
@@ -41,6 +43,10 @@ heed_tensor *heed_forced_ids(heed_tape *t, heed_tensor *given, heed_tensor *logi
     if (p >= 1)
         return given;
     heed_tensor *own = heed_argmax(t, logits, -1, false);
+    if (!own || !given)
+        return heed_fail(t, "forced_ids: the given ids are NULL");
+    if (given->ndim != 1 || own->ndim != 1 || given->shape[0] != own->shape[0])
+        return heed_fail(t, "forced_ids: needs ids [B] and logits [B, V]");
     if (p <= 0)
         return own;
     heed_tensor *probability = heed_full(t, heed_shape_of(given), p);

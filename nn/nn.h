@@ -223,7 +223,8 @@ HEED_API void heed_cache_clear(heed_cache *cache);
 HEED_API void heed_cache_free(heed_cache *cache);
 HEED_API int64_t heed_cache_length(const heed_cache *cache);
 
-/* From now on row b of the batch holds what row from[b] (i32 [B]) held: for beams. */
+/* From now on row b of the batch holds what row from[b] (i32 [B]) held: for beams. False: the
+ * tape says why, and the cache holds what it held, or, for want of memory, nothing. */
 HEED_API bool heed_cache_reorder(heed_tape *t, heed_cache *cache, heed_tensor *from);
 
 /* Padding: lengths[b] positions of each row are real: bool [B, 1, 1, S]. */
@@ -288,7 +289,8 @@ HEED_API void heed_multihead_attention_init(heed_multihead_attention *m, heed_pa
                                             heed_multihead_attention_options options);
 /* x [B, T, C] -> [B, T, C]. source [B, S, source_width] of cross-attention, else NULL. mask:
  * NULL, bool, true where a query may attend, or of x's dtype, added to the scores; broadcastable
- * to [B, H, T, S]. cache: NULL, or for self-attention x is the T positions after those it holds;
+ * to [B, H, T, S]. cache: NULL, or for self-attention x is the T positions after those it holds
+ * (a prefix must come in one call, for its positions see what is there);
  * for cross-attention the source's keys and values are computed once and kept, and later calls
  * may leave the source NULL (evaluation only). */
 HEED_API heed_tensor *heed_multihead_attention_forward(heed_tape *t,

@@ -64,6 +64,9 @@ heed_tensor *heed_relative_buckets(heed_tape *t, int64_t queries, int64_t keys, 
         return heed_fail(t,
                          "relative_buckets: max_distance %lld is not beyond the %d exact ones",
                          (long long)max_distance, each / 2);
+    if (offset < 0 || offset > INT32_MAX)
+        return heed_fail(t, "relative_buckets: offset %lld is not in 0 .. 2147483647",
+                         (long long)offset);
     if (queries < 0 || keys < 0 || (keys > 0 && queries > INT32_MAX / keys))
         return heed_fail(t, "relative_buckets: cannot number %lld x %lld places",
                          (long long)queries, (long long)keys);
@@ -102,7 +105,9 @@ heed_tensor *heed_position_forward(heed_tape *t, const heed_position_module *m, 
                                    int64_t past)
 {
     if (!x)
-        return NULL;
+        return heed_fail(t, "positions: x is NULL");
+    if (past < 0)
+        return heed_fail(t, "positions: %lld before are negative", (long long)past);
     if (x->ndim != 3)
         return heed_fail(t, "positions: x needs shape [B, T, C], got %d axes", x->ndim);
     int64_t count = x->shape[1];

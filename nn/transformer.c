@@ -8,6 +8,8 @@
 
 static bool sound(heed_params *ps, const heed_transformer_options *o)
 {
+    int least = o->layers < o->decoder_layers ? o->layers : o->decoder_layers;
+    int most = o->layers > o->decoder_layers ? o->layers : o->decoder_layers;
     if (o->source_vocabulary < 1 || o->target_vocabulary < 1 ||
         o->source_vocabulary > INT32_MAX || o->target_vocabulary > INT32_MAX)
         heed_params_fail(ps,
@@ -22,6 +24,9 @@ static bool sound(heed_params *ps, const heed_transformer_options *o)
     else if (o->heads < 1 || o->width < 1 || o->width % o->heads != 0)
         heed_params_fail(ps, "transformer: width %lld is not divisible by heads %d",
                          (long long)o->width, o->heads);
+    else if (least < 1 || most > HEED_STACK_MAX_LAYERS) /* a state has room for no more */
+        heed_params_fail(ps, "transformer: layers %d is not in 1 .. %d",
+                         least < 1 ? least : most, HEED_STACK_MAX_LAYERS);
     else if (o->place == HEED_PARALLEL)
         heed_params_fail(ps, "transformer: a decoder has no parallel blocks");
     else if (!(o->dropout >= 0 && o->dropout < 1))
@@ -59,9 +64,9 @@ void heed_transformer_init(heed_transformer *m, heed_params *ps, const char *nam
                            heed_transformer_options o)
 {
     *m = (heed_transformer){ 0 };
+    o.decoder_layers = o.decoder_layers ? o.decoder_layers : o.layers;
     if (!sound(ps, &o))
         return;
-    o.decoder_layers = o.decoder_layers ? o.decoder_layers : o.layers;
     m->options = o;
     double deviation = 1 / sqrt((double)o.width);
     heed_block_options block = block_options(&o);
@@ -161,6 +166,7 @@ static heed_tensor *chosen(heed_tape *t, const heed_transformer *m,
     if (!heed_transformer_state_init(&state, m, steps, NULL))
         return heed_fail(t, "transformer: no memory for %lld steps", (long long)steps);
     bool recording = heed_set_recording(t, false);
+    heed_position start = heed_mark(t);
     heed_tensor *ids = heed_select(t, inputs, 1, 0), *all = heed_unsqueeze(t, ids, 1);
     for (int64_t i = 1; i < steps && !heed_error(t); i++) {
         heed_tensor *logits = heed_transformer_step(t, m, source, &state, ids);
@@ -168,6 +174,7 @@ static heed_tensor *chosen(heed_tape *t, const heed_transformer *m,
         heed_tensor *column = heed_unsqueeze(t, ids, 1);
         all = heed_concatenate(t, 2, (heed_tensor *[]){ all, column }, 1);
     }
+    all = heed_return(t, start, all); /* the second pass has the memory of the first */
     heed_set_recording(t, recording);
     heed_transformer_state_free(&state);
     return all;
@@ -230,6 +237,8 @@ heed_tensor *heed_transformer_step(heed_tape *t, const heed_transformer *m,
 {
     if (!t || heed_error(t))
         return NULL;
+    if (!source || !state)
+        return heed_fail(t, "transformer: the %s is NULL", source ? "state" : "source");
     if (!ids || ids->ndim != 1)
         return heed_fail(t, "transformer: a step's ids need shape [B]");
     if (state->layers != m->options.decoder_layers)

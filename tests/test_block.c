@@ -155,6 +155,9 @@ START_TEST(refused)
     heed_block_stack_init(&stack, ps, C, 257, (heed_block_options){ .attention = heads });
     ck_assert_str_eq(heed_params_error(ps), "layers 257 is not in 1 .. 256");
     heed_params_clear_error(ps);
+    ck_assert_ptr_null(heed_block_stack_forward(t, &stack, drawn(HEED_SHAPE(B, T, C)), NULL));
+    ck_assert_str_eq(heed_error(t), "stack: it has no blocks, its init was refused");
+    heed_tape_reset(t);
     make_block(&m, HEED_PRE_NORM, false);
     heed_tensor *x = drawn(HEED_SHAPE(B, T, C));
     ck_assert_ptr_null(heed_block_forward(t, &m, x, &(heed_block_inputs){ .source = x }));
@@ -221,6 +224,28 @@ START_TEST(cached)
 }
 END_TEST
 
+/* Keys never move without their values: ids that do not fit the values leave both in place. */
+START_TEST(reordered_together)
+{
+    static const int32_t swapped[] = { 1, 0 };
+    heed_cache cache;
+    ck_assert(heed_cache_init(&cache, T, NULL));
+    heed_tensor *k = drawn(HEED_SHAPE(2, H, T, 1)), *v = drawn(HEED_SHAPE(1, H, T, 1));
+    ck_assert_ptr_nonnull(heed_state_append(t, cache.k, k, 2, T));
+    ck_assert_ptr_nonnull(heed_state_append(t, cache.v, v, 2, T));
+    ck_assert(!heed_cache_reorder(t, &cache, heed_ids(t, HEED_SHAPE(2), swapped)));
+    ck_assert_ptr_nonnull(strstr(heed_error(t), "id 1 at index 0 is outside 0 .. 0"));
+    double before[2 * H * T];
+    for (int i = 0; i < 2 * H * T; i++)
+        before[i] = heed_at(k, i);
+    heed_tape_reset(t);
+    heed_tensor *held = heed_state_value(t, cache.k);
+    for (int i = 0; i < 2 * H * T; i++)
+        ck_assert(heed_at(held, i) == before[i]);
+    heed_cache_free(&cache);
+}
+END_TEST
+
 /* Rows of a cache move as they are told. */
 START_TEST(reordered)
 {
@@ -256,6 +281,7 @@ int main(void)
     tcase_add_loop_test(tests, gated, 0, 3);
     tcase_add_loop_test(tests, formulas, HEED_PRE_NORM, HEED_PARALLEL + 1);
     tcase_add_test(tests, refused);
+    tcase_add_test(tests, reordered_together);
     tcase_add_loop_test(tests, counts, 0, LENGTH(gpts));
     tcase_add_loop_test(tests, cached, 0, LENGTH(gpts));
     tcase_add_test(tests, reordered);

@@ -322,6 +322,14 @@ START_TEST(refused)
             .key_heads = 3,
             .layers = 1,
             .longest = 4 } },
+        { "layers 1000 is not in 1 .. 256",
+          { .source_vocabulary = 3,
+            .target_vocabulary = 3,
+            .width = 8,
+            .heads = 2,
+            .layers = 1,
+            .decoder_layers = 1000,
+            .longest = 4 } },
         { "no parallel blocks",
           { .source_vocabulary = 3,
             .target_vocabulary = 3,
@@ -343,6 +351,10 @@ START_TEST(refused)
         ck_assert_ptr_nonnull(heed_params_error(set));
         ck_assert_msg(strstr(heed_params_error(set), unsound[i].sentence) != NULL, "%s",
                       heed_params_error(set));
+        ck_assert_int_le(m.options.decoder_layers, HEED_STACK_MAX_LAYERS);
+        heed_transformer_state state;
+        ck_assert(heed_transformer_state_init(&state, &m, 4, NULL));
+        heed_transformer_state_free(&state);
         heed_params_free(set);
     }
 }
@@ -373,6 +385,21 @@ START_TEST(refused_on_the_tape)
     source = encode();
     heed_transformer_forward(t, &m, &source, heed_slice(t, inputs(), 0, 0, 2, 1), 1);
     expect_error("2 sentences");
+    heed_tensor *ids = heed_ids(t, HEED_SHAPE(B), input_ids);
+    ck_assert_ptr_null(heed_transformer_step(t, &m, NULL, &state, ids));
+    expect_error("the source is NULL");
+    heed_padding_mask(t, B, S, NULL);
+    expect_error("the lengths are NULL");
+    heed_position_forward(t, &m.source_positions, heed_full(t, HEED_SHAPE(1, 2, C), 0), -3);
+    expect_error("-3 before are negative");
+    heed_relative_buckets(t, 2, 2, INT64_MAX - 1, 32, 128, true);
+    expect_error("offset 9223372036854775806 is not in");
+    /* One id and many rows would broadcast. */
+    heed_tensor *logits = heed_full(t, HEED_SHAPE(B, V), 0);
+    heed_forced_ids(t, heed_ids(t, HEED_SHAPE(1), input_ids), logits, 0.5);
+    expect_error("needs ids [B] and logits [B, V]");
+    heed_tensor *none = heed_shift_right(t, heed_ids(t, HEED_SHAPE(B, 0), input_ids), 1);
+    ck_assert(none && none->shape[0] == B && none->shape[1] == 0);
     /* A state must fit the positions there are; and it is for use without recording. */
     ck_assert(heed_transformer_state_init(&state, &m, LONGEST + 1, NULL));
     heed_set_recording(t, false);
