@@ -20,15 +20,34 @@ heed_tensor *heed_activate(heed_tape *t, heed_activation activation, heed_tensor
     return heed_fail(t, "activate: there is no activation %d", (int)activation);
 }
 
+static bool is_share(double p)
+{
+    return p >= 0 && p < 1;
+}
+
 void heed_feedforward_init(heed_feedforward *m, heed_params *ps, const char *name,
                            int64_t width, heed_feedforward_options options)
 {
-    int64_t hidden = options.hidden > 0 ? options.hidden : 4 * width;
     heed_linear_options linear = { options.bias, options.init, options.layers, options.random };
     *m = (heed_feedforward){ .activation = options.activation,
                              .dropout = options.dropout,
                              .hidden_dropout = options.hidden_dropout,
                              .gated = options.gated };
+    if (options.hidden < 0 || width > INT64_MAX / 4) {
+        heed_params_fail(ps, "feedforward: hidden %lld of width %lld is no size",
+                         (long long)options.hidden, (long long)width);
+        return;
+    }
+    if (options.activation < HEED_GELU || options.activation > HEED_SIGMOID) {
+        heed_params_fail(ps, "feedforward: there is no activation %d", (int)options.activation);
+        return;
+    }
+    if (!is_share(options.dropout) || !is_share(options.hidden_dropout)) {
+        heed_params_fail(ps, "feedforward: dropout %g is not in [0, 1)",
+                         is_share(options.dropout) ? options.hidden_dropout : options.dropout);
+        return;
+    }
+    int64_t hidden = options.hidden > 0 ? options.hidden : 4 * width;
     heed_params_scope(ps, name);
     heed_linear_init(&m->up, ps, "up", width, hidden, linear);
     if (options.gated)

@@ -107,9 +107,9 @@ static bool add_product(int64_t *total, int64_t a, int64_t b)
 int64_t heed_gpt_count(const heed_gpt_options *o)
 {
     int64_t c = o->width, total = 0, block = 0;
-    int64_t norm = c * (1 + (o->bias && o->norm == HEED_LAYERNORM));
     if (c < 1 || c > INT32_MAX || o->heads < 1)
         return -1;
+    int64_t norm = c * (1 + (o->bias && o->norm == HEED_LAYERNORM));
     int64_t keys = c / o->heads * (o->key_heads > 0 ? o->key_heads : o->heads);
     int64_t rows = 6 * c + 2 * keys + (o->gated ? 4 * c : 0); /* of matrices c wide or high */
     int64_t biases = 7 * c + 2 * keys + (o->gated ? 4 * c : 0);

@@ -33,7 +33,7 @@ void heed_init_constant(heed_parameter *p, double value)
 void heed_init_xavier(heed_parameter *p, int64_t fan_in, int64_t fan_out, heed_random *r)
 {
     double bound =
-        sqrt(6.0 / (double)(fan_in + fan_out)); /* a uniform's variance is bound^2/3 */
+        sqrt(6.0 / ((double)fan_in + (double)fan_out)); /* a uniform's variance is bound^2/3 */
     heed_init_uniform(p, -bound, bound, r);
 }
 

@@ -29,6 +29,13 @@ static bool check_shape(heed_params *ps, int64_t width,
                     (double)(o->key_width < 0     ? o->key_width
                              : o->value_width < 0 ? o->value_width
                                                   : o->source_width));
+    int64_t most =
+        INT32_MAX / o->heads; /* far from overflow, of q, k and v in one matrix too */
+    if (width > INT32_MAX || o->key_width > most || o->value_width > most)
+        return fail(ps, "a width is too large:",
+                    (double)(width > INT32_MAX     ? width
+                             : o->key_width > most ? o->key_width
+                                                   : o->value_width));
     if (!o->cross && o->source_width != 0 && o->source_width != width)
         return fail(
             ps, "only cross-attention has a source of another width:", (double)o->source_width);
@@ -64,8 +71,7 @@ static bool check_numbers(heed_params *ps, const heed_multihead_attention_option
         return fail(ps, "dropout is not in [0, 1):", o->dropout);
     if (o->buckets < 0 || o->buckets == 1 || (o->buckets && both_ways && o->buckets % 4 != 0))
         return fail(ps, "cannot share out the buckets:", o->buckets);
-    if (o->buckets && o->max_distance != 0 &&
-        o->max_distance <= (both_ways ? o->buckets / 4 : o->buckets / 2))
+    if (o->buckets && o->max_distance <= (both_ways ? o->buckets / 4 : o->buckets / 2))
         return fail(ps, "max_distance is within the exact buckets:", (double)o->max_distance);
     return true;
 }
@@ -76,12 +82,12 @@ static bool check_rope(heed_params *ps, int64_t width, const heed_rope_options *
     if (turned < 0 || turned > width || turned % 2 != 0)
         return fail(ps, "rotary positions need pairs within a head's key width, not",
                     (double)turned);
-    if (r->base < 0 || r->linear < 0 || r->ntk < 0 || r->offset < 0)
+    if (!(r->base >= 0 && r->linear >= 0 && r->ntk >= 0 && r->offset >= 0))
         return fail(ps, "a rotary setting is negative:",
-                    r->base < 0     ? r->base
-                    : r->linear < 0 ? r->linear
-                    : r->ntk < 0    ? r->ntk
-                                    : (double)r->offset);
+                    !(r->base >= 0)     ? r->base
+                    : !(r->linear >= 0) ? r->linear
+                    : !(r->ntk >= 0)    ? r->ntk
+                                        : (double)r->offset);
     return true;
 }
 
@@ -112,13 +118,13 @@ void heed_multihead_attention_init(heed_multihead_attention *m, heed_params *ps,
 {
     *m = (heed_multihead_attention){ .options = options };
     heed_multihead_attention_options *o = &m->options;
+    o->max_distance = o->max_distance ? o->max_distance : 128;
     if (!check_shape(ps, width, o) || !check_numbers(ps, o))
         return;
     o->key_heads = o->key_heads ? o->key_heads : o->heads;
     o->key_width = o->key_width ? o->key_width : width / o->heads;
     o->value_width = o->value_width ? o->value_width : width / o->heads;
     o->source_width = o->source_width ? o->source_width : width;
-    o->max_distance = o->max_distance ? o->max_distance : 128;
     if (o->rotary && !check_rope(ps, o->key_width, &o->rope))
         return;
     heed_params_scope(ps, name);

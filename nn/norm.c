@@ -6,6 +6,10 @@ void heed_norm_init(heed_norm_module *m, heed_params *ps, const char *name, int6
 {
     *m = (heed_norm_module){ .kind = options.kind,
                              .epsilon = options.epsilon > 0 ? options.epsilon : 1e-5 };
+    if (options.kind != HEED_LAYERNORM && options.kind != HEED_RMSNORM)
+        heed_params_fail(ps, "norm %s: there is no kind %d", name, (int)options.kind);
+    if (!(options.epsilon >= 0))
+        heed_params_fail(ps, "norm %s: epsilon is not 0 or more: %g", name, options.epsilon);
     heed_params_scope(ps, name);
     m->weight = heed_parameter_new(ps, "weight", HEED_SHAPE(width), 0);
     if (options.bias && options.kind == HEED_LAYERNORM)

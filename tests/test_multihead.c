@@ -346,6 +346,9 @@ static const struct {
     { { .heads = 2, .dropout = -1 }, "dropout is not in [0, 1): -1" },
     { { .heads = 2, .buckets = 6 }, "cannot share out the buckets: 6" },
     { { .heads = 2, .buckets = 32, .max_distance = 8 }, "within the exact buckets: 8" },
+    { { .heads = 2, .key_width = INT64_MAX / 2 }, "a width is too large: 4.6" },
+    { { CAUSAL, .buckets = 256 }, "within the exact buckets: 128" },
+    { { .heads = 2, .rotary = true, .rope = { .linear = NAN } }, "a rotary setting" },
     { { .heads = 2, .key_width = 3, .value_width = 4, .rotary = true }, "need pairs" },
     { { .heads = 2, .rotary = true, .rope = { .base = -1 } }, "a rotary setting is negative" },
 };

@@ -175,6 +175,34 @@ START_TEST(sizes_refused)
 }
 END_TEST
 
+START_TEST(parts_refused)
+{
+    static const struct {
+        heed_feedforward_options feedforward;
+        heed_norm_options norm;
+        const char *sentence;
+    } cases[] = {
+        { { .hidden = -5 }, { 0 }, "feedforward: hidden -5 of width 8 is no size" },
+        { { .activation = (heed_activation)9 },
+          { 0 },
+          "feedforward: there is no activation 9" },
+        { { .hidden_dropout = 2 }, { 0 }, "feedforward: dropout 2 is not in [0, 1)" },
+        { { .dropout = -1 }, { 0 }, "feedforward: dropout -1 is not in [0, 1)" },
+        { { 0 }, { .kind = (heed_norm_kind)4 }, "norm n: there is no kind 4" },
+        { { 0 }, { .epsilon = -1 }, "norm n: epsilon is not 0 or more: -1" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        heed_params *ps = heed_params_new(HEED_F32, NULL);
+        heed_feedforward feedforward;
+        heed_norm_module norm;
+        heed_feedforward_init(&feedforward, ps, "f", 8, cases[i].feedforward);
+        heed_norm_init(&norm, ps, "n", 8, cases[i].norm);
+        ck_assert_str_eq(heed_params_error(ps), cases[i].sentence);
+        heed_params_free(ps);
+    }
+}
+END_TEST
+
 /* Mean and variance of the initialisers, within four standard errors of the estimates: that of
  * the mean is sqrt(var/n), that of the variance var sqrt((kurtosis - 1)/n), with kurtosis 9/5
  * for the uniform distribution and 3 for the normal one. The two fans differ, so that neither
@@ -577,6 +605,7 @@ int main(void)
     tcase_add_test(values, cross_entropy_value);
     tcase_add_test(values, parameter_counts);
     tcase_add_test(values, sizes_refused);
+    tcase_add_test(values, parts_refused);
     tcase_add_test(values, initial_variance);
     suite_add_tcase(suite, values);
     TCase *structure = tcase_create("structure");
