@@ -540,8 +540,10 @@ typedef struct heed_attention_watch {
  * shows its weights to watch->see, whether it records or not, but for those that a sweep calls.
  * What is computed for that alone is not recorded, changes no bit of any result and no random
  * draw, and its memory is given back; if it fails, or there is no such example, t fails. With
- * NULL nothing is computed. nn/inspect.h has a watch that keeps maps. */
-HEED_API void heed_watch_attention(heed_tape *t, const heed_attention_watch *watch);
+ * NULL nothing is computed. Returns the former watch, `see` NULL where there was none.
+ * nn/inspect.h has a watch that keeps maps. */
+HEED_API heed_attention_watch heed_watch_attention(heed_tape *t,
+                                                   const heed_attention_watch *watch);
 HEED_API bool heed_attention_watched(const heed_tape *t);
 /* For attention of other kinds: shows weights [B, H, T, S], [B, T, S] or [B, S] to the watch of
  * t, if there is one. */

@@ -1,10 +1,12 @@
 /* Showing attention to whoever watches it: the tape knows a function to call, and no more. */
 #include "engine.h"
 
-void heed_watch_attention(heed_tape *t, const heed_attention_watch *watch)
+heed_attention_watch heed_watch_attention(heed_tape *t, const heed_attention_watch *watch)
 {
+    const heed_attention_watch none = { 0 }, former = t ? t->watch : none;
     if (t)
-        t->watch = watch ? *watch : (heed_attention_watch){ 0 };
+        t->watch = watch ? *watch : none;
+    return former;
 }
 
 bool heed_attention_watched(const heed_tape *t)

@@ -156,25 +156,30 @@ static heed_tensor *decode(heed_tape *t, const heed_transformer *m,
 
 /* ---- free running ---- */
 
-/* inputs as the decoder itself would have them, one column after the other. */
+/* inputs as the decoder itself would have them, one column after the other. Maps and statistics
+ * are of the pass that follows, not of this one. */
 static heed_tensor *chosen(heed_tape *t, const heed_transformer *m,
                            const heed_transformer_source *source, heed_tensor *inputs,
                            double forcing)
 {
     heed_transformer_state state;
+    heed_transformer unseen = *m;
     int64_t steps = inputs->shape[1];
+    unseen.decoder.statistics = NULL;
     if (!heed_transformer_state_init(&state, m, steps, NULL))
         return heed_fail(t, "transformer: no memory for %lld steps", (long long)steps);
     bool recording = heed_set_recording(t, false);
+    heed_attention_watch watch = heed_watch_attention(t, NULL);
     heed_position start = heed_mark(t);
     heed_tensor *ids = heed_select(t, inputs, 1, 0), *all = heed_unsqueeze(t, ids, 1);
     for (int64_t i = 1; i < steps && !heed_error(t); i++) {
-        heed_tensor *logits = heed_transformer_step(t, m, source, &state, ids);
+        heed_tensor *logits = heed_transformer_step(t, &unseen, source, &state, ids);
         ids = heed_forced_ids(t, heed_select(t, inputs, 1, i), logits, forcing);
         heed_tensor *column = heed_unsqueeze(t, ids, 1);
         all = heed_concatenate(t, 2, (heed_tensor *[]){ all, column }, 1);
     }
     all = heed_return(t, start, all); /* the second pass has the memory of the first */
+    heed_watch_attention(t, &watch);
     heed_set_recording(t, recording);
     heed_transformer_state_free(&state);
     return all;

@@ -1,7 +1,9 @@
 /* The encoder-decoder Transformer: one step at a time and all at once, what may depend on what,
  * withdrawing the teacher, learning, searching, and what is refused. */
 #include <check.h>
+#include <heed/inspect.h>
 #include <heed/optim.h>
+#include <heed/training.h>
 #include <heed/transformer.h>
 #include <math.h>
 #include <stdlib.h>
@@ -185,6 +187,32 @@ START_TEST(forcing)
     ck_assert(mixed);
     /* It can be learned from. */
     ck_assert(heed_backward(t, heed_sum(t, heed_square(t, free_run))));
+}
+END_TEST
+
+/* Whoever looks sees the pass that gives the logits, and not the one that chooses tokens. */
+START_TEST(forcing_is_not_seen)
+{
+    make(kinds[0]);
+    heed_maps *maps = heed_maps_new((heed_maps_options){ 0 });
+    heed_statistics *seen = heed_statistics_new(NULL);
+    m.decoder.statistics = seen;
+    heed_maps_watch(maps, t);
+    heed_transformer_source source = encode();
+    ck_assert_ptr_nonnull(heed_transformer_forward(t, &m, &source, inputs(), 0.5));
+    ck_assert(heed_attention_watched(t));
+    ck_assert_int_eq(heed_maps_count(maps), m.encoder.layers + 2 * m.decoder.layers);
+    for (int i = 0; i < heed_maps_count(maps); i++) {
+        const heed_map *map = heed_maps_at(maps, i);
+        bool encoder = strstr(map->name, "encoder.blocks") != NULL;
+        ck_assert_int_eq(map->queries, encoder ? S : T);
+    }
+    const heed_observation *norm = heed_statistics_find(seen, "norm");
+    ck_assert(norm && norm->value.count == B * T * C);
+    m.decoder.statistics = NULL;
+    heed_statistics_free(seen);
+    heed_maps_watch(NULL, t);
+    heed_maps_free(maps);
 }
 END_TEST
 
@@ -426,6 +454,7 @@ int main(void)
     tcase_add_loop_test(tests, a_batch_is_its_sentences, 0, LENGTH(kinds));
     tcase_add_loop_test(tests, nothing_leaks, 0, LENGTH(kinds));
     tcase_add_loop_test(tests, forcing, 0, LENGTH(kinds));
+    tcase_add_test(tests, forcing_is_not_seen);
     tcase_add_test(tests, learns);
     tcase_add_test(tests, refused);
     tcase_add_test(tests, refused_on_the_tape);
