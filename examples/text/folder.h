@@ -12,4 +12,9 @@ bool folder_path(char *path, size_t path_size, const char *folder, const char *n
 /* Makes the folder and those above it that are missing. */
 bool folder_make(const char *folder, char *error, size_t error_size);
 
+/* Of some files by their names: whether the folder holds one of them; and removing what a writer
+ * of one that was killed has left half done. */
+bool folder_holds(const char *folder, const char *const *names, size_t count);
+void folder_sweep(const char *folder, const char *const *names, size_t count);
+
 #endif
