@@ -1,7 +1,7 @@
-/* Paths in folders, and folders that are made (folder.h). */
+/* Paths in folders, folders that are made, files of them (folder.h). */
 #include "folder.h"
 
-#include "text.h"
+#include "file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -70,4 +70,17 @@ void folder_sweep(const char *folder, const char *const *names, size_t count)
         }
     }
     closedir(directory);
+}
+
+bool file_put_text(heed__text *text, const char *path, char *error, size_t error_size)
+{
+    heed__writer writer;
+    if (text->failed) {
+        heed__text_free(text);
+        return heed__say(error, error_size, "cannot write %s: not enough memory", path);
+    }
+    heed__writer_begin(&writer, path, NULL);
+    heed__writer_add(&writer, text->bytes, text->size);
+    heed__text_free(text);
+    return heed__writer_commit(&writer, error, error_size);
 }

@@ -1,7 +1,6 @@
 /* The folder of a model (translator.h). */
 #include "translator.h"
 
-#include "file.h"
 #include "folder.h"
 #include "machine.h"
 
@@ -89,7 +88,6 @@ bool translator_save_settings(translator *t, const char *folder, char *error, si
 {
     char path[4096];
     heed__text config = { 0 };
-    heed__writer writer;
     for (int side = 0; side < SIDES; side++) {
         if (!folder_path(path, sizeof path, folder, files[side], error, error_size) ||
             !vocabulary_save(t->vocabularies[side], path, error, error_size))
@@ -98,15 +96,7 @@ bool translator_save_settings(translator *t, const char *folder, char *error, si
     if (!folder_path(path, sizeof path, folder, "config.json", error, error_size))
         return false;
     settings_write(&t->settings, &config);
-    heed__writer_begin(&writer, path, NULL);
-    if (config.failed) {
-        heed__writer_abandon(&writer);
-        heed__text_free(&config);
-        return heed__say(error, error_size, "cannot write %s: not enough memory", path);
-    }
-    heed__writer_add(&writer, config.bytes, config.size);
-    heed__text_free(&config);
-    return heed__writer_commit(&writer, error, error_size);
+    return file_put_text(&config, path, error, error_size);
 }
 
 bool translator_save_numbers(const translator *t, const char *folder, int64_t epoch,

@@ -55,6 +55,9 @@ refuses 2 "has none to show" run --model run seven --attention map.html
 refuses 2 "html, .svg, .csv or .json" run --model run seven --attention map.png
 refuses 1 "UTF-8" run --model run "$(printf 'bad \377')"
 refuses 1 "nowhere" compare run nowhere
+"$translate" compare run --picture nowhere/map.svg >out 2>err
+is "a picture that cannot be written ends with 1" test $? -eq 1
+is "and one sentence" grep -q "cannot write nowhere/map.svg" err
 
 # damaged FILE PATTERN: a copy of the run whose FILE has been replaced by `new` is refused.
 damaged() {

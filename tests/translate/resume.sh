@@ -148,8 +148,8 @@ broken() {
     refuses 1 "$2" train --resume --out bad
 }
 broken whole/model.safetensors "no checkpoint of translate train"
-head -c 3000 whole/checkpoint.safetensors >cut
-broken cut "checkpoint.safetensors"
+head -c 3000 whole/checkpoint.safetensors >"cut"
+broken "cut" "checkpoint.safetensors"
 LC_ALL=C sed 's/\\"hidden\\": 12/\\"hidden\\": 14/' whole/checkpoint.safetensors >wider
 broken wider "^translate train: bad/checkpoint.safetensors: parameter .*expected"
 LC_ALL=C sed 's/"progress"/"progresS"/' whole/checkpoint.safetensors >lost
