@@ -46,6 +46,7 @@ typedef struct settings {
 
     /* Of a model that has been made; config.json only. */
     int64_t source_tokens, target_tokens; /* the sizes of the vocabularies */
+    int64_t source_mark, target_mark;     /* what tells them from others */
     int64_t longest;  /* tokens of a target that was seen, its end included */
     char *strings[2]; /* pairs and model, when they were read */
 } settings;

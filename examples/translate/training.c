@@ -59,7 +59,7 @@ static bool open_corpus(training *w, char *error, size_t error_size)
 /* From the part to learn from only. */
 static bool learn_vocabulary(training *w, int side, char *error, size_t error_size)
 {
-    settings *s = &w->m.settings;
+    const settings *s = &w->m.settings;
     const corpus_pair *pairs = w->corpus.pairs + w->corpus.starts[CORPUS_TRAIN];
     size_t count = w->corpus.starts[CORPUS_TRAIN + 1] - w->corpus.starts[CORPUS_TRAIN];
     text_span *texts = calloc(count + 1, sizeof *texts);
@@ -73,10 +73,7 @@ static bool learn_vocabulary(training *w, int side, char *error, size_t error_si
                                    .limit = s->vocabulary_size };
     vocabulary *v = vocabulary_learn(texts, count, options, error, error_size);
     free(texts);
-    w->m.vocabularies[side] = v;
-    if (v)
-        *(side == SIDE_SOURCE ? &s->source_tokens : &s->target_tokens) = vocabulary_size(v);
-    return v != NULL;
+    return v && translator_give(&w->m, side, v, error, error_size);
 }
 
 static bool open_batches(training *w, char *error, size_t error_size)

@@ -45,6 +45,32 @@ void translator_close(translator *t)
     *t = (translator){ 0 };
 }
 
+/* ---- vocabularies ---- */
+
+/* A hash of all that it is; -1: no memory. In 53 bits, which are exact for any reader of JSON. */
+static int64_t mark_of(const vocabulary *v)
+{
+    uint64_t hash = 0xCBF29CE484222325u;
+    char *text = vocabulary_text(v);
+    if (!text)
+        return -1;
+    for (const char *at = text; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * 0x100000001B3u;
+    free(text);
+    return (int64_t)(hash >> 11);
+}
+
+bool translator_give(translator *t, int side, vocabulary *v, char *error, size_t error_size)
+{
+    settings *s = &t->settings;
+    bool source = side == SIDE_SOURCE;
+    int64_t mark = mark_of(v);
+    t->vocabularies[side] = v;
+    *(source ? &s->source_tokens : &s->target_tokens) = vocabulary_size(v);
+    *(source ? &s->source_mark : &s->target_mark) = mark;
+    return mark >= 0 || heed__say(error, error_size, "not enough memory");
+}
+
 /* ---- from the folder ---- */
 
 static bool open_vocabulary(translator *t, int side, const char *folder, char *error,
@@ -59,9 +85,18 @@ static bool open_vocabulary(translator *t, int side, const char *folder, char *e
     if (!t->vocabularies[side])
         return false;
     int64_t found = vocabulary_size(t->vocabularies[side]);
-    return found == expected ||
-           heed__say(error, error_size, "%s has %lld tokens, but the model was made for %lld",
-                     path, (long long)found, (long long)expected);
+    int64_t mark = mark_of(t->vocabularies[side]);
+    if (found != expected)
+        return heed__say(error, error_size,
+                         "%s has %lld tokens, but the model was made for %lld", path,
+                         (long long)found, (long long)expected);
+    if (mark < 0)
+        return heed__say(error, error_size, "not enough memory");
+    return mark == (side == SIDE_SOURCE ? s->source_mark : s->target_mark) ||
+           heed__say(error, error_size,
+                     "%s is not the vocabulary that the model was made with: its tokens are as "
+                     "many, but others",
+                     path);
 }
 
 bool translator_open(translator *t, const char *folder, char *error, size_t error_size)
