@@ -118,10 +118,8 @@ bool checkpoint_is_of(const heed_archive *archive, const gpt_text *text)
 bool checkpoint_restore(gpt_run *run, heed_archive *archive, char *error, size_t error_size)
 {
     if (!heed_archive_get_params(archive, "model.", run->model.parameters)) {
-        const char *why = heed_params_error(run->model.parameters);
-        why = why ? why : heed_archive_error(archive);
-        return heed__say(error, error_size, "%s/" FILE_NAME ": %s", run->config.out,
-                         why ? why : "its parameters do not fit its settings");
+        const char *why = heed_params_error(run->model.parameters); /* names the file */
+        return heed__say(error, error_size, "%s", why ? why : heed_archive_error(archive));
     }
     if (!heed_optimizer_restore(run->optimizer, archive, "optimizer.")) {
         const char *why = heed_optimizer_error(run->optimizer);

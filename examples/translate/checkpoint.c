@@ -160,7 +160,7 @@ bool checkpoint_restore(training *w, heed_archive *archive, char *error, size_t 
 {
     const char *folder = w->m.settings.out, *why;
     if (!heed_archive_get_params(archive, "model.", w->m.parameters)) {
-        why = heed_params_error(w->m.parameters);
+        why = heed_params_error(w->m.parameters); /* names the file */
         return heed__say(error, error_size, "%s", why ? why : heed_archive_error(archive));
     }
     if (!heed_optimizer_restore(w->optimizer, archive, "optimizer.")) {
