@@ -429,8 +429,8 @@ static const struct {
     size_t size;
     const char *reason;
 } bad_files[] = {
-    BAD("", "pairs.tsv: 0 different sources do not make 3 parts"),
-    BAD("# nothing\n\n", "pairs.tsv: 0 different sources do not make 3 parts"),
+    BAD("", "pairs.tsv holds no pair"),
+    BAD("# nothing\n\n", "pairs.tsv holds no pair"),
     BAD("a\tb\na\tc\nb\tc\n", "pairs.tsv: 2 different sources do not make 3 parts"),
     BAD("a\tb\nno tab\n", "pairs.tsv:2: expected source, tab, target, found no tab in "
                           "'no tab'"),

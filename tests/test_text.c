@@ -220,6 +220,38 @@ START_TEST(options_wrong)
 }
 END_TEST
 
+START_TEST(options_of_one_kind)
+{
+    int64_t numbers[2] = { 3, 4 };
+    double reals[2] = { 0.5, 0.25 };
+    bool flags[2] = { true, false };
+    int choices[2] = { 0, 1 };
+    char same[] = "word";
+    const char *strings[2] = { "word", NULL };
+    option a[] = { { .kind = OPTION_INTEGER, .value = &numbers[0] },
+                   { .kind = OPTION_REAL, .value = &reals[0] },
+                   { .kind = OPTION_FLAG, .value = &flags[0] },
+                   { .kind = OPTION_CHOICE, .value = &choices[0] },
+                   { .kind = OPTION_STRING, .value = &strings[0] } };
+    option b[] = { { .kind = OPTION_INTEGER, .value = &numbers[1] },
+                   { .kind = OPTION_REAL, .value = &reals[1] },
+                   { .kind = OPTION_FLAG, .value = &flags[1] },
+                   { .kind = OPTION_CHOICE, .value = &choices[1] },
+                   { .kind = OPTION_STRING, .value = &strings[1] } };
+    for (int i = 0; i < LENGTH(a); i++) {
+        ck_assert(option_equal(&a[i], &a[i]));
+        ck_assert(!option_equal(&a[i], &b[i]));
+        ck_assert(!option_equal(&b[i], &a[i]));
+        option_copy(&b[i], &a[i]);
+        ck_assert(option_equal(&a[i], &b[i]));
+    }
+    ck_assert_int_eq(numbers[1], 3);
+    ck_assert_ptr_eq(strings[1], strings[0]);
+    strings[1] = same;
+    ck_assert(option_equal(&a[4], &b[4]));
+}
+END_TEST
+
 START_TEST(options_help_text)
 {
     settings s;
@@ -258,6 +290,7 @@ int main(void)
     tcase_add_test(tests, options_right);
     tcase_add_test(tests, options_and_words);
     tcase_add_loop_test(tests, options_wrong, 0, LENGTH(wrong_lines));
+    tcase_add_test(tests, options_of_one_kind);
     tcase_add_test(tests, options_help_text);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

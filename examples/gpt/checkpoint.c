@@ -4,13 +4,11 @@
 #include "folder.h"
 #include "json.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define FORMAT    "heed gpt checkpoint 1"
 #define FILE_NAME "checkpoint.safetensors"
@@ -120,10 +118,8 @@ bool checkpoint_is_of(const heed_archive *archive, const gpt_text *text)
 bool checkpoint_restore(gpt_run *run, heed_archive *archive, char *error, size_t error_size)
 {
     if (!heed_archive_get_params(archive, "model.", run->model.parameters)) {
-        const char *why = heed_params_error(run->model.parameters);
-        why = why ? why : heed_archive_error(archive);
-        return heed__say(error, error_size, "%s/" FILE_NAME ": %s", run->config.out,
-                         why ? why : "its parameters do not fit its settings");
+        const char *why = heed_params_error(run->model.parameters); /* names the file */
+        return heed__say(error, error_size, "%s", why ? why : heed_archive_error(archive));
     }
     if (!heed_optimizer_restore(run->optimizer, archive, "optimizer.")) {
         const char *why = heed_optimizer_error(run->optimizer);
@@ -144,32 +140,14 @@ bool checkpoint_restore(gpt_run *run, heed_archive *archive, char *error, size_t
 static const char *const files_of_a_run[] = { FILE_NAME, "model.safetensors", "log.jsonl",
                                               "config.json", "tokenizer.json" };
 
+enum { FILES_OF_A_RUN = sizeof files_of_a_run / sizeof *files_of_a_run };
+
 bool checkpoint_in_the_way(const char *folder)
 {
-    char path[4096];
-    struct stat status;
-    for (size_t i = 0; i < sizeof files_of_a_run / sizeof *files_of_a_run; i++) {
-        if (folder_path(path, sizeof path, folder, files_of_a_run[i], NULL, 0) &&
-            lstat(path, &status) == 0)
-            return true;
-    }
-    return false;
+    return folder_holds(folder, files_of_a_run, FILES_OF_A_RUN);
 }
 
 void checkpoint_sweep(const char *folder)
 {
-    char path[4096];
-    DIR *directory = opendir(folder);
-    if (!directory)
-        return;
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        for (size_t i = 0; i < sizeof files_of_a_run / sizeof *files_of_a_run; i++) {
-            size_t size = strlen(files_of_a_run[i]);
-            if (strncmp(entry->d_name, files_of_a_run[i], size) == 0 &&
-                strncmp(entry->d_name + size, ".tmp.", 5) == 0 &&
-                folder_path(path, sizeof path, folder, entry->d_name, NULL, 0))
-                unlink(path);
-        }
-    }
-    closedir(directory);
+    folder_sweep(folder, files_of_a_run, FILES_OF_A_RUN);
 }

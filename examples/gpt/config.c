@@ -239,22 +239,6 @@ bool config_read(gpt_config *c, const char *text, char *error, size_t error_size
     return true;
 }
 
-static bool equal(const option *a, const option *b)
-{
-    switch (a->kind) {
-    case OPTION_INTEGER:
-        return *(int64_t *)a->value == *(int64_t *)b->value;
-    case OPTION_REAL:
-        return !(*(double *)a->value < *(double *)b->value) &&
-               !(*(double *)a->value > *(double *)b->value);
-    case OPTION_FLAG:
-        return *(bool *)a->value == *(bool *)b->value;
-    default:
-        return *(const char **)a->value && *(const char **)b->value &&
-               strcmp(*(const char **)a->value, *(const char **)b->value) == 0;
-    }
-}
-
 bool config_resume(gpt_config *c, gpt_config *stored, const option *given, size_t given_size,
                    char *error, size_t error_size)
 {
@@ -270,7 +254,7 @@ bool config_resume(gpt_config *c, gpt_config *stored, const option *given, size_
         if (given[i].kind == OPTION_HEADING || strcmp(given[i].name, "data") == 0 ||
             (!given[i].given && !is_of_the_start(given[i].name)))
             continue;
-        if (!free_choice && !equal(&given[i], &theirs[i])) {
+        if (!free_choice && !option_equal(&given[i], &theirs[i])) {
             heed__text was = { 0 };
             write_value(&theirs[i], &was);
             heed__say(error, error_size,
@@ -281,24 +265,8 @@ bool config_resume(gpt_config *c, gpt_config *stored, const option *given, size_
             heed__text_free(&was);
             return false;
         }
-        if (!free_choice)
-            continue;
-        switch (given[i].kind) {
-        case OPTION_INTEGER:
-            *(int64_t *)into[i].value = *(int64_t *)given[i].value;
-            break;
-        case OPTION_REAL:
-            *(double *)into[i].value = *(double *)given[i].value;
-            break;
-        case OPTION_FLAG:
-            *(bool *)into[i].value = *(bool *)given[i].value;
-            break;
-        case OPTION_CHOICE:
-            *(int *)into[i].value = *(int *)given[i].value;
-            break;
-        default:
-            *(const char **)into[i].value = *(const char **)given[i].value;
-        }
+        if (free_choice)
+            option_copy(&into[i], &given[i]);
     }
     if (c->data)
         merged.data = c->data;

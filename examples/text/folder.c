@@ -1,12 +1,14 @@
-/* Paths in folders, and folders that are made (folder.h). */
+/* Paths in folders, folders that are made, files of them (folder.h). */
 #include "folder.h"
 
-#include "text.h"
+#include "file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 bool folder_path(char *path, size_t path_size, const char *folder, const char *name,
                  char *error, size_t error_size)
@@ -38,4 +40,47 @@ bool folder_make(const char *folder, char *error, size_t error_size)
         return heed__say(error, error_size, "cannot make the folder %s: %s", folder,
                          strerror(errno));
     return true;
+}
+
+bool folder_holds(const char *folder, const char *const *names, size_t count)
+{
+    char path[4096];
+    struct stat status;
+    for (size_t i = 0; i < count; i++) {
+        if (folder_path(path, sizeof path, folder, names[i], NULL, 0) &&
+            lstat(path, &status) == 0)
+            return true;
+    }
+    return false;
+}
+
+void folder_sweep(const char *folder, const char *const *names, size_t count)
+{
+    char path[4096];
+    DIR *directory = opendir(folder);
+    if (!directory)
+        return;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        for (size_t i = 0; i < count; i++) {
+            size_t size = strlen(names[i]);
+            if (strncmp(entry->d_name, names[i], size) == 0 &&
+                strncmp(entry->d_name + size, ".tmp.", 5) == 0 &&
+                folder_path(path, sizeof path, folder, entry->d_name, NULL, 0))
+                unlink(path);
+        }
+    }
+    closedir(directory);
+}
+
+bool file_put_text(heed__text *text, const char *path, char *error, size_t error_size)
+{
+    heed__writer writer;
+    if (text->failed) {
+        heed__text_free(text);
+        return heed__say(error, error_size, "cannot write %s: not enough memory", path);
+    }
+    heed__writer_begin(&writer, path, NULL);
+    heed__writer_add(&writer, text->bytes, text->size);
+    heed__text_free(text);
+    return heed__writer_commit(&writer, error, error_size);
 }

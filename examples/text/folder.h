@@ -1,9 +1,9 @@
-/* Folders that programs keep models in. Knows the library's text room and POSIX. */
+/* Folders that programs keep models in, and files that are written whole. Knows the library's
+ * text and file rooms and POSIX. */
 #ifndef TEXT_FOLDER_H
 #define TEXT_FOLDER_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "text.h"
 
 /* "FOLDER/NAME" into path; false and a sentence if that is too long. */
 bool folder_path(char *path, size_t path_size, const char *folder, const char *name,
@@ -11,5 +11,14 @@ bool folder_path(char *path, size_t path_size, const char *folder, const char *n
 
 /* Makes the folder and those above it that are missing. */
 bool folder_make(const char *folder, char *error, size_t error_size);
+
+/* Of some files by their names: whether the folder holds one of them; and removing what a writer
+ * of one that was killed has left half done. */
+bool folder_holds(const char *folder, const char *const *names, size_t count);
+void folder_sweep(const char *folder, const char *const *names, size_t count);
+
+/* Replaces the file in one step, and frees the text; for a text that has failed there is no
+ * memory. */
+bool file_put_text(heed__text *text, const char *path, char *error, size_t error_size);
 
 #endif

@@ -284,3 +284,45 @@ void options_help(FILE *to, const char *program, const char *summary, const opti
     }
     fputs("\nOther\n  --help                    this text\n", to);
 }
+
+/* ---- two options of one kind ---- */
+
+bool option_equal(const option *a, const option *b)
+{
+    const char *x, *y;
+    switch (a->kind) {
+    case OPTION_INTEGER:
+        return *(int64_t *)a->value == *(int64_t *)b->value;
+    case OPTION_REAL:
+        return !(*(double *)a->value < *(double *)b->value) &&
+               !(*(double *)a->value > *(double *)b->value);
+    case OPTION_FLAG:
+        return *(bool *)a->value == *(bool *)b->value;
+    case OPTION_CHOICE:
+        return *(int *)a->value == *(int *)b->value;
+    default:
+        x = *(const char **)a->value;
+        y = *(const char **)b->value;
+        return x == y || (x && y && strcmp(x, y) == 0);
+    }
+}
+
+void option_copy(const option *to, const option *from)
+{
+    switch (from->kind) {
+    case OPTION_INTEGER:
+        *(int64_t *)to->value = *(int64_t *)from->value;
+        break;
+    case OPTION_REAL:
+        *(double *)to->value = *(double *)from->value;
+        break;
+    case OPTION_FLAG:
+        *(bool *)to->value = *(bool *)from->value;
+        break;
+    case OPTION_CHOICE:
+        *(int *)to->value = *(int *)from->value;
+        break;
+    default:
+        *(const char **)to->value = *(const char **)from->value;
+    }
+}

@@ -66,4 +66,9 @@ void options_help(FILE *to, const char *program, const char *summary, const opti
 /* Whether the option of that name stood on the command line. */
 bool options_given(const option *table, size_t table_size, const char *name);
 
+/* Two options of one kind: whether their values are the same, and giving one that of another.
+ * Strings are compared by their characters and copied by their address. */
+bool option_equal(const option *a, const option *b);
+void option_copy(const option *to, const option *from);
+
 #endif

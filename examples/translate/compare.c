@@ -1,4 +1,5 @@
 /* translate compare: models side by side, by the length of the source. */
+#include "chart.h"
 #include "commands.h"
 #include "judge.h"
 #include "machine.h"
@@ -13,15 +14,17 @@
 static const char summary[] =
     "Exact matches and tokens in their places of several models, by the number of words of "
     "the\n"
-    "source. Without --pairs each is judged by the pairs that its training held out.\n"
+    "source, as a table and, with --picture, as lines of exact matches. Without --pairs each "
+    "is\n"
+    "judged by the pairs that its training held out.\n"
     "\n"
     "  translate compare DIR...";
 
 /* The rows of the table are lengths, from 0 on, or groups of them if there are too many. */
-enum { MOST_LENGTHS = 256, MOST_ROWS = 12, MOST_MODELS = 26 };
+enum { MOST_LENGTHS = 256, MOST_ROWS = 12, MOST_MODELS = CHART_MOST_LINES };
 
 typedef struct compare_options {
-    const char *pairs;
+    const char *pairs, *picture;
     int64_t beam, threads;
     double length_penalty;
 } compare_options;
@@ -75,11 +78,42 @@ static metrics together(const compared *m, int first, int count)
     return sum;
 }
 
-static void print_row(const char *name, const compared *models, int count, int first, int wide)
+/* Lengths first .. first + wide - 1, of which there are pairs. */
+typedef struct row {
+    int first, wide;
+    char name[CHART_LABEL];
+} row;
+
+/* How many there are, at most MOST_ROWS. */
+static int make_rows(const compared *models, int count, row rows[MOST_ROWS])
 {
-    printf("%-12s", name);
+    int most = 1, made = 0;
     for (int i = 0; i < count; i++) {
-        metrics sum = together(&models[i], first, wide);
+        for (int k = most; k < MOST_LENGTHS; k++)
+            most = models[i].by_words[k].pairs > 0 ? k : most;
+    }
+    int wide = (most + MOST_ROWS) / MOST_ROWS;
+    for (int first = 0; first <= most; first += wide) {
+        int64_t pairs = 0;
+        for (int i = 0; i < count; i++)
+            pairs += together(&models[i], first, wide).pairs;
+        if (pairs == 0)
+            continue;
+        row *r = &rows[made++];
+        *r = (row){ .first = first, .wide = wide };
+        if (wide == 1)
+            snprintf(r->name, sizeof r->name, "%d", first);
+        else
+            snprintf(r->name, sizeof r->name, "%d-%d", first, first + wide - 1);
+    }
+    return made;
+}
+
+static void print_row(const row *r, const compared *models, int count)
+{
+    printf("%-12s", r->name);
+    for (int i = 0; i < count; i++) {
+        metrics sum = together(&models[i], r->first, r->wide);
         printf("  %7lld", (long long)sum.pairs);
         if (sum.pairs > 0)
             printf("  %6.4f  %6.4f", (double)sum.exact / (double)sum.pairs,
@@ -92,13 +126,11 @@ static void print_row(const char *name, const compared *models, int count, int f
 
 static void print_table(const compared *models, int count)
 {
-    int most = 1;
     bool same = true;
+    row rows[MOST_ROWS];
     for (int i = 0; i < count; i++) {
         printf("%c  %s (%s)\n", 'A' + i, models[i].folder, models[i].kind);
         same = same && same_pairs(&models[0].pairs, &models[i].pairs);
-        for (int k = most; k < MOST_LENGTHS; k++)
-            most = models[i].by_words[k].pairs > 0 ? k : most;
     }
     if (!same)
         printf("The pairs are not the same for all: each model's were held out by its own "
@@ -107,20 +139,31 @@ static void print_table(const compared *models, int count)
     for (int i = 0; i < count; i++)
         printf("  %c pairs   exact  tokens", 'A' + i);
     printf("\n");
-    int wide = (most + MOST_ROWS) / MOST_ROWS;
-    for (int first = 0; first <= most; first += wide) {
-        char name[40];
-        int64_t pairs = 0;
-        for (int i = 0; i < count; i++)
-            pairs += together(&models[i], first, wide).pairs;
-        if (wide == 1)
-            snprintf(name, sizeof name, "%d", first);
-        else
-            snprintf(name, sizeof name, "%d-%d", first, first + wide - 1);
-        if (pairs > 0)
-            print_row(name, models, count, first, wide);
+    int made = make_rows(models, count, rows);
+    for (int i = 0; i < made; i++)
+        print_row(&rows[i], models, count);
+    print_row(&(row){ 0, MOST_LENGTHS, "all" }, models, count);
+}
+
+static bool draw(const compared *models, int count, const char *path, char *error,
+                 size_t error_size)
+{
+    row rows[MOST_ROWS];
+    chart c = { .title = "Exact matches by the length of the source",
+                .x = "words of the source",
+                .y = "exact matches",
+                .lines = count };
+    c.columns = make_rows(models, count, rows);
+    for (int k = 0; k < c.columns; k++)
+        memcpy(c.column_names[k], rows[k].name, sizeof rows[k].name);
+    for (int i = 0; i < count; i++) {
+        snprintf(c.line_names[i], sizeof c.line_names[i], "%c  %s", 'A' + i, models[i].kind);
+        for (int k = 0; k < c.columns; k++) {
+            metrics sum = together(&models[i], rows[k].first, rows[k].wide);
+            c.values[i][k] = sum.pairs ? (double)sum.exact / (double)sum.pairs : NAN;
+        }
     }
-    print_row("all", models, count, 0, MOST_LENGTHS);
+    return chart_write(&c, path, error, error_size);
 }
 
 /* ---- the command ---- */
@@ -138,6 +181,8 @@ static int compare(const compare_options *o, int count, char *const *folders)
         print_table(models, count);
         if (fflush(stdout) != 0)
             good = heed__say(error, sizeof error, "cannot write the table");
+        if (good && o->picture)
+            good = draw(models, count, o->picture, error, sizeof error);
     }
     for (int i = 0; models && i < count; i++)
         corpus_free(&models[i].pairs);
@@ -156,6 +201,8 @@ int compare_command(int count, char **arguments)
     option table[] = {
         { "pairs", OPTION_STRING, &o.pairs,
           "lines of source, tab, target; without it those held out", .argument = "FILE.tsv" },
+        { "picture", OPTION_STRING, &o.picture, "draws exact matches by length",
+          .argument = "FILE.svg" },
         { "beam", OPTION_INTEGER, &o.beam, "hypotheses that a search keeps; 1: greedy",
           .least = 1, .most = 1000 },
         { "length-penalty", OPTION_REAL, &o.length_penalty,

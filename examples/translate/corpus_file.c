@@ -66,6 +66,8 @@ static bool read_lines(corpus *c, const char *path, bool reversed, char *error,
         if (!read_line(c, line, reversed, why, sizeof why))
             good = heed__say(error, error_size, "%s:%zu: %s", path, number, why);
     }
+    if (good && c->count == 0)
+        good = heed__say(error, error_size, "%s holds no pair", path);
     heed__release(NULL, bytes, size);
     if (!good)
         corpus_free(c);
@@ -86,10 +88,6 @@ bool corpus_read_whole(corpus *c, const char *path, bool reversed, char *error,
 {
     if (!read_lines(c, path, reversed, error, error_size))
         return false;
-    if (c->count == 0) {
-        corpus_free(c);
-        return heed__say(error, error_size, "%s holds no pair", path);
-    }
     corpus_keep(c);
     return true;
 }

@@ -121,6 +121,10 @@ size_t settings_table(settings *s, option table[SETTINGS_OPTIONS])
         { .name = "Run", .kind = OPTION_HEADING },
         { "out", OPTION_STRING, &s->out, "folder of the model; must be given",
           .argument = "DIR" },
+        { "resume", OPTION_FLAG, &s->resume, "go on with the training in --out",
+          .argument = "" },
+        { "save-every", OPTION_INTEGER, &s->save_every,
+          "steps between checkpoints; 0: those of an epoch", .least = 0, .most = INT64_MAX },
         { "threads", OPTION_INTEGER, &s->threads,
           "threads; 0: OMP_NUM_THREADS, else all processors", .least = 0, .most = 1024 },
     };
@@ -161,13 +165,19 @@ static void choose(int *chosen, int both, vocabulary_kind otherwise)
         *chosen = both ? both : (int)otherwise + 1;
 }
 
+bool settings_has_folder(const settings *s, char *error, size_t error_size)
+{
+    return (s->out && s->out[0] != '\0') ||
+           heed__say(error, error_size, "--out DIR must say where the model %s",
+                     s->resume ? "is" : "goes");
+}
+
 bool settings_check(settings *s, char *error, size_t error_size)
 {
     if (!s->model)
         return heed__say(error, error_size, "--model NAME must say which; --help lists them");
-    if (!s->out || s->out[0] == '\0')
-        return heed__say(error, error_size, "--out DIR must say where the model goes");
-    if (!settings_model_is_sound(s, error, error_size))
+    if (!settings_has_folder(s, error, error_size) ||
+        !settings_model_is_sound(s, error, error_size))
         return false;
     if (s->swap && !s->pairs)
         return heed__say(error, error_size, "--swap is for --pairs; there is --task %s",

@@ -38,17 +38,20 @@ typedef struct settings {
     double forcing_first, forcing_least, forcing_k, forcing_threshold;
     int64_t forcing_steps; /* 0: those of all epochs */
     int64_t seed;
+    int64_t save_every; /* steps; 0: those of an epoch */
     /* One start of the program */
     const char *out;
+    bool resume;
     int64_t threads;
 
     /* Of a model that has been made; config.json only. */
     int64_t source_tokens, target_tokens; /* the sizes of the vocabularies */
+    int64_t source_mark, target_mark;     /* what tells them from others */
     int64_t longest;  /* tokens of a target that was seen, its end included */
     char *strings[2]; /* pairs and model, when they were read */
 } settings;
 
-#define SETTINGS_OPTIONS 48
+#define SETTINGS_OPTIONS 52
 
 void settings_begin(settings *s); /* the defaults */
 void settings_free(settings *s);
@@ -56,8 +59,16 @@ void settings_free(settings *s);
 /* Fills the table with the options of the command line, and returns how many there are. */
 size_t settings_table(settings *s, option table[SETTINGS_OPTIONS]);
 
-/* What options_parse cannot see. Fills in what was left to the task. */
+/* What options_parse cannot see. Fills in what was left to the task. A run that goes on only
+ * needs a folder. */
+bool settings_has_folder(const settings *s, char *error, size_t error_size);
 bool settings_check(settings *s, char *error, size_t error_size);
+
+/* Of a run that goes on: what the command line may change of what is stored. `s` is the command
+ * line, `given` its table after parsing; it becomes what the run is. `stored` has nothing left.
+ */
+bool settings_resume(settings *s, settings *stored, const option *given, size_t given_size,
+                     char *error, size_t error_size);
 
 /* The part of it that is about the model. */
 bool settings_model_is_sound(const settings *s, char *error, size_t error_size);
@@ -66,6 +77,7 @@ bool settings_model_is_sound(const settings *s, char *error, size_t error_size);
  * within limits, and names a model that there is. */
 void settings_write(settings *s, heed__text *to);
 bool settings_read(settings *s, const char *path, char *error, size_t error_size);
+bool settings_parse(settings *s, const void *text, size_t size, char *error, size_t error_size);
 
 model_sizes settings_sizes(const settings *s);
 heed_forcing settings_forcing(const settings *s, int64_t steps);

@@ -1,7 +1,6 @@
 /* The folder of a model (translator.h). */
 #include "translator.h"
 
-#include "file.h"
 #include "folder.h"
 #include "machine.h"
 
@@ -46,6 +45,32 @@ void translator_close(translator *t)
     *t = (translator){ 0 };
 }
 
+/* ---- vocabularies ---- */
+
+/* A hash of all that it is; -1: no memory. In 53 bits, which are exact for any reader of JSON. */
+static int64_t mark_of(const vocabulary *v)
+{
+    uint64_t hash = 0xCBF29CE484222325u;
+    char *text = vocabulary_text(v);
+    if (!text)
+        return -1;
+    for (const char *at = text; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * 0x100000001B3u;
+    free(text);
+    return (int64_t)(hash >> 11);
+}
+
+bool translator_give(translator *t, int side, vocabulary *v, char *error, size_t error_size)
+{
+    settings *s = &t->settings;
+    bool source = side == SIDE_SOURCE;
+    int64_t mark = mark_of(v);
+    t->vocabularies[side] = v;
+    *(source ? &s->source_tokens : &s->target_tokens) = vocabulary_size(v);
+    *(source ? &s->source_mark : &s->target_mark) = mark;
+    return mark >= 0 || heed__say(error, error_size, "not enough memory");
+}
+
 /* ---- from the folder ---- */
 
 static bool open_vocabulary(translator *t, int side, const char *folder, char *error,
@@ -60,9 +85,18 @@ static bool open_vocabulary(translator *t, int side, const char *folder, char *e
     if (!t->vocabularies[side])
         return false;
     int64_t found = vocabulary_size(t->vocabularies[side]);
-    return found == expected ||
-           heed__say(error, error_size, "%s has %lld tokens, but the model was made for %lld",
-                     path, (long long)found, (long long)expected);
+    int64_t mark = mark_of(t->vocabularies[side]);
+    if (found != expected)
+        return heed__say(error, error_size,
+                         "%s has %lld tokens, but the model was made for %lld", path,
+                         (long long)found, (long long)expected);
+    if (mark < 0)
+        return heed__say(error, error_size, "not enough memory");
+    return mark == (side == SIDE_SOURCE ? s->source_mark : s->target_mark) ||
+           heed__say(error, error_size,
+                     "%s is not the vocabulary that the model was made with: its tokens are as "
+                     "many, but others",
+                     path);
 }
 
 bool translator_open(translator *t, const char *folder, char *error, size_t error_size)
@@ -89,7 +123,6 @@ bool translator_save_settings(translator *t, const char *folder, char *error, si
 {
     char path[4096];
     heed__text config = { 0 };
-    heed__writer writer;
     for (int side = 0; side < SIDES; side++) {
         if (!folder_path(path, sizeof path, folder, files[side], error, error_size) ||
             !vocabulary_save(t->vocabularies[side], path, error, error_size))
@@ -98,15 +131,7 @@ bool translator_save_settings(translator *t, const char *folder, char *error, si
     if (!folder_path(path, sizeof path, folder, "config.json", error, error_size))
         return false;
     settings_write(&t->settings, &config);
-    heed__writer_begin(&writer, path, NULL);
-    if (config.failed) {
-        heed__writer_abandon(&writer);
-        heed__text_free(&config);
-        return heed__say(error, error_size, "cannot write %s: not enough memory", path);
-    }
-    heed__writer_add(&writer, config.bytes, config.size);
-    heed__text_free(&config);
-    return heed__writer_commit(&writer, error, error_size);
+    return file_put_text(&config, path, error, error_size);
 }
 
 bool translator_save_numbers(const translator *t, const char *folder, int64_t epoch,

@@ -18,6 +18,8 @@ typedef struct translator {
 /* Builds the model that t->settings and t->vocabularies say; random NULL leaves zeros. The rest
  * of a translator is for translator_close, also after a failure. */
 bool translator_make(translator *t, heed_random *random, char *error, size_t error_size);
+/* Gives the translator the vocabulary, and the settings its size and mark. */
+bool translator_give(translator *t, int side, vocabulary *v, char *error, size_t error_size);
 /* From a folder. On failure nothing is left. */
 bool translator_open(translator *t, const char *folder, char *error, size_t error_size);
 void translator_close(translator *t);

@@ -35,6 +35,14 @@ refuses 2 "1 to 26 folders" compare
 refuses 1 "No such file" train --model gru --pairs missing.tsv --out run
 printf 'one\ttwo\nthree four\n' >pairs
 refuses 1 "pairs:2: .*no tab" train --model gru --pairs pairs --out run
+printf 'one\ttwo\n\tfour\n' >pairs
+refuses 1 "pairs:2: .*first column is empty" train --model gru --pairs pairs --out run
+printf 'one\t \nthree\tfour\n' >pairs
+refuses 1 "pairs:1: .*second column is empty" train --model gru --pairs pairs --out run
+: >pairs
+refuses 1 "pairs holds no pair" train --model gru --pairs pairs --out run
+printf '# only\n\n# words\n' >pairs
+refuses 1 "pairs holds no pair" train --model gru --pairs pairs --out run
 printf 'one\ttwo\n' >pairs
 refuses 1 "different sources" train --model gru --pairs pairs --out run
 refuses 1 "of memory\|more memory" train --model gru --hidden 1000000 --layers 60 --out run
@@ -55,6 +63,9 @@ refuses 2 "has none to show" run --model run seven --attention map.html
 refuses 2 "html, .svg, .csv or .json" run --model run seven --attention map.png
 refuses 1 "UTF-8" run --model run "$(printf 'bad \377')"
 refuses 1 "nowhere" compare run nowhere
+"$translate" compare run --picture nowhere/map.svg >out 2>err
+is "a picture that cannot be written ends with 1" test $? -eq 1
+is "and one sentence" grep -q "cannot write nowhere/map.svg" err
 
 # damaged FILE PATTERN: a copy of the run whose FILE has been replaced by `new` is refused.
 damaged() {
@@ -81,6 +92,14 @@ cp dates/source.json new
 damaged source.json "source.json has .* tokens, but the model was made for"
 cp dates/target.json new
 damaged target.json "target.json has .* tokens, but the model was made for"
+for file in source.json target.json; do
+    sed 's/,"[^",]*"]}/]}/' run/$file >new
+    damaged $file "$file has .* tokens, but the model was made for"
+done
+cp run/source.json new
+damaged target.json "target.json has .* tokens, but the model was made for"
+sed 's/one/ones/' run/source.json >new
+damaged source.json "source.json is not the vocabulary that the model was made with"
 cp dates/model.safetensors new
 damaged model.safetensors "model.safetensors"
 sed 's/"hidden": 8/"hidden": 9/' run/config.json >new

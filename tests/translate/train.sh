@@ -67,8 +67,9 @@ is "its attention" "$translate" run --model transformer seven --attention maps.c
 is "of every layer" test "$(cut -d, -f1 maps.csv | sort -u | grep -c sentence)" -eq 6
 is "which reads the source" grep -q '"sentence 1.decoder.blocks.1.cross_attention",1,0,.*,0,"seven",' maps.csv
 is "and what was written" grep -q '"sentence 1.decoder.blocks.0.attention",0,0,"<[a-z]*>",0,"<[a-z]*>",1$' maps.csv
-is "compare" "$translate" compare run lstm transformer
+is "compare" "$translate" compare run lstm transformer --picture lengths.svg
 is "it says that pairs differ" grep -q "not the same" .out
+is "a picture of three lines" test "$(grep -c '>[ABC]  ' lengths.svg)" -eq 3
 is "a row for all" grep -q "^all  *200  " .out
 is "on the same pairs" "$translate" compare lstm luong-dot --pairs run/test.tsv
 is "it does not" sh -c "! grep -q 'not the same' '$work/.out'"
