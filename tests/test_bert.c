@@ -8,6 +8,8 @@
 #include "expect.h"
 #include "scratch.h"
 
+#include "kernels.h"
+
 enum { B = 3, T = 5, V = 9, C = 8 };
 
 static heed_tape *t;
@@ -386,6 +388,7 @@ END_TEST
 
 int main(void)
 {
+    heed__set_eager(true); /* also in the tests that Check forks */
     Suite *suite = suite_create("bert");
     TCase *tests = tcase_create("all");
     tcase_add_checked_fixture(tests, setup, teardown);

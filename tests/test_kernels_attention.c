@@ -609,6 +609,7 @@ END_TEST
 
 int main(void)
 {
+    heed__set_eager(true); /* also in the tests that Check forks */
     Suite *suite = suite_create("kernels_attention");
     TCase *attention = tcase_create("attention");
     tcase_set_timeout(attention, 120);

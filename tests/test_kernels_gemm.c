@@ -188,6 +188,7 @@ END_TEST
 
 int main(void)
 {
+    heed__set_eager(true); /* also in the tests that Check forks */
     Suite *suite = suite_create("kernels_gemm");
     TCase *product = tcase_create("gemm");
     tcase_set_timeout(product, 120);

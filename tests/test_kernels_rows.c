@@ -1253,6 +1253,7 @@ END_TEST
 
 int main(void)
 {
+    heed__set_eager(true); /* also in the tests that Check forks */
     Suite *suite = suite_create("kernels: rows");
     TCase *functions = tcase_create("functions");
     tcase_set_timeout(functions, 60);

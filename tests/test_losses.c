@@ -7,6 +7,8 @@
 
 #include <heed/heed.h>
 
+#include "kernels.h"
+
 static heed_tape *t;
 
 static void begin(void)
@@ -119,6 +121,7 @@ END_TEST
 
 int main(void)
 {
+    heed__set_eager(true); /* also in the tests that Check forks */
     Suite *suite = suite_create("losses");
     TCase *losses = tcase_create("losses");
     tcase_add_checked_fixture(losses, begin, end);

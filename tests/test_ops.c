@@ -382,6 +382,7 @@ END_TEST
 
 int main(void)
 {
+    heed__set_eager(true); /* also in the tests that Check forks */
     const int n = count_ops();
     Suite *suite = suite_create("ops");
     TCase *rules = tcase_create("rules");

@@ -7,6 +7,8 @@
 
 #include <heed/heed.h>
 
+#include "kernels.h"
+
 #define MANY 200000
 
 static heed_tape *t;
@@ -423,6 +425,7 @@ END_TEST
 
 int main(void)
 {
+    heed__set_eager(true); /* also in the tests that Check forks */
     Suite *suite = suite_create("random");
     TCase *tests = tcase_create("random");
     tcase_set_timeout(tests, 60);

@@ -4,6 +4,8 @@
  * threads. */
 #include "tensors.h"
 
+#include "kernels.h"
+
 /* ---- the scale ---- */
 
 /* Scores of independent normal q and k have variance D, scaled 1. The estimate from n products
@@ -318,6 +320,7 @@ END_TEST
 
 int main(void)
 {
+    heed__set_eager(true); /* also in the tests that Check forks */
     Suite *suite = suite_create("scaled_attention");
     TCase *tests = tcase_create("scaled_attention");
     tcase_add_test(tests, variance_of_scores);

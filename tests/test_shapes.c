@@ -571,6 +571,7 @@ END_TEST
 
 int main(void)
 {
+    heed__set_eager(true); /* also in the tests that Check forks */
     Suite *suite = suite_create("shapes");
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, begin, end);

@@ -349,5 +349,8 @@ const kernel_isa *heed__isa_at(int i);
  * OpenMP. */
 int heed__threads(void);
 void heed__set_threads(int n);
+/* Threads are also woken for work that is not worth it: so that tests can be small. */
+bool heed__eager(void);
+void heed__set_eager(bool on);
 
 #endif

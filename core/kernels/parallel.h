@@ -32,12 +32,21 @@ static inline void parallel_for(int64_t units, void (*body)(void *, int64_t, int
 static inline void parallel_if(bool worth, int64_t units, void (*body)(void *, int64_t, int),
                                void *context)
 {
-    if (worth) {
+    if (worth || heed__eager()) {
         parallel_for(units, body, context);
         return;
     }
     for (int64_t unit = 0; unit < units; unit++)
         body(context, unit, 0);
+}
+
+/* Units of some ten thousand elements, a few microseconds each: with less than so many of them
+ * the work is done before another thread is awake, which on a busy machine may be never. */
+#define PARALLEL_UNITS 8
+static inline void parallel_units(int64_t units, void (*body)(void *, int64_t, int),
+                                  void *context)
+{
+    parallel_if(units >= PARALLEL_UNITS, units, body, context);
 }
 
 /* Processors this process may use, for the first value of heed__threads. */

@@ -74,6 +74,18 @@ int heed__threads(void)
     return n;
 }
 
+static atomic_bool eager;
+
+bool heed__eager(void)
+{
+    return atomic_load_explicit(&eager, memory_order_relaxed);
+}
+
+void heed__set_eager(bool on)
+{
+    atomic_store(&eager, on);
+}
+
 void heed__set_threads(int n)
 {
     atomic_store(&threads, parallel_count(n));

@@ -30,7 +30,7 @@ static inline void for_pieces(const void *call, int64_t count, int64_t length,
 {
     int64_t group = length < UNIT_ELEMENTS ? UNIT_ELEMENTS / (length < 1 ? 1 : length) : 1;
     unit_plan plan = { .call = call, .piece = piece, .count = count, .group = group };
-    parallel_for((count + group - 1) / group, unit_run, &plan);
+    parallel_units((count + group - 1) / group, unit_run, &plan);
 }
 
 /* Where line i starts. */
