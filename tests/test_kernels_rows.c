@@ -3,6 +3,7 @@
  * process that forks after an OpenMP region hangs in its child. */
 #include "kernels.h"
 #include "map_reference.h"
+#include "philox.h"
 
 #include "expect.h"
 #include <float.h>
@@ -1165,6 +1166,32 @@ END_TEST
 /* --- Threads and instruction sets
  * ----------------------------------------------------------------- */
 
+/* Every element by the word of its own counter, whatever is done side by side. */
+START_TEST(dropout_words)
+{
+    bool f64;
+    const kernel_isa *isa = nth_isa(_i, &f64);
+    static const int64_t counts[] = { 1, 3, 4, 31, 32, 33, 4095, 4096, 4101, 20000 };
+    if (!isa)
+        return;
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        const int64_t n = counts[c];
+        const uint64_t key = 0x9e3779b97f4a7c15u * (c + 1);
+        void *x = random_room(n, f64, 4), *y = room((size_t)n * size_of(f64));
+        table_of(isa, f64)->dropout(&(kernel_dropout){
+            .n = n, .x = x, .y = y, .key = key, .probability = 0.25, .factor = 2 });
+        for (int64_t i = 0; i < n; i++) {
+            philox_words words = philox(key, 0, (uint64_t)i / 4);
+            double kept = words.word[i % 4] < 1073741824u ? 0 : 2 * get(x, i, f64);
+            EXPECT_MSG(get(y, i, f64) == kept, "%s, %s, element %d of %d: %g, not %g",
+                       isa->name, f64 ? "f64" : "f32", (int)i, (int)n, get(y, i, f64), kept);
+        }
+        free(x);
+        free(y);
+    }
+}
+END_TEST
+
 START_TEST(map_threads)
 {
     bool f64;
@@ -1272,6 +1299,7 @@ int main(void)
     tcase_add_loop_test(kernels, scatter_add, 0, EACH_ISA);
     tcase_add_loop_test(kernels, sum_of_squares, 0, EACH_ISA);
     tcase_add_loop_test(kernels, updates, 0, EACH_ISA);
+    tcase_add_loop_test(kernels, dropout_words, 0, EACH_ISA);
     tcase_add_loop_test(kernels, map_threads, 0, EACH_ISA);
     tcase_add_test(kernels, same_bits);
     suite_add_tcase(suite, kernels);
