@@ -253,8 +253,8 @@ HEED_API heed_tensor *heed_detach(heed_tape *t, heed_tensor *x);
 
 /* The reverse sweep from a loss of one element: adds d loss/d p to the gradients of every
  * trainable parameter used (of its set's default heed_gradients), and delivers to watched
- * tensors. Consumes the record. False on error; gradients then stay marked incomplete and
- * optimizers refuse them. */
+ * tensors. Consumes the record; the loss stays readable, other values need heed_keep. False on
+ * error; gradients then stay marked incomplete and optimizers refuse them. */
 HEED_API bool heed_backward(heed_tape *t, heed_tensor *loss);
 HEED_API bool heed_backward_into(heed_tape *t, heed_tensor *loss, heed_gradients *gradients);
 HEED_API bool heed_backward_retain(heed_tape *t, heed_tensor *loss); /* keeps the record */

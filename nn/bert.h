@@ -34,7 +34,7 @@ typedef struct heed_bert_options {
     int heads;     /* divides width */
     int key_heads; /* 0: heads */
     heed_position_kind positions;
-    int64_t longest;       /* positions; 0: no limit, which a learned table needs */
+    int64_t longest;       /* positions; 0: no limit; a learned table needs one */
     int64_t segments;      /* kinds of them; 0: none are told apart */
     heed_norm_place place; /* not HEED_PARALLEL */
     heed_norm_kind norm;

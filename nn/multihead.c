@@ -14,7 +14,11 @@ static bool fail(heed_params *ps, const char *what, double value)
 static bool check_shape(heed_params *ps, int64_t width,
                         const heed_multihead_attention_options *o)
 {
-    if (o->heads < 1 || (width % o->heads != 0 && (o->key_width == 0 || o->value_width == 0))) {
+    if (o->heads < 1) {
+        heed_params_fail(ps, "multihead_attention: heads %d is not positive", o->heads);
+        return false;
+    }
+    if (width % o->heads != 0 && (o->key_width == 0 || o->value_width == 0)) {
         heed_params_fail(ps, "multihead_attention: width %lld is not divisible by heads %d",
                          (long long)width, o->heads);
         return false;

@@ -197,7 +197,7 @@ typedef struct heed_feedforward_options {
     double hidden_dropout; /* after the activation */
     heed_init init, output_init;
     int layers;
-    heed_random *random;
+    heed_random *random; /* as in heed_linear_options */
 } heed_feedforward_options;
 typedef struct heed_feedforward {
     heed_linear_module up, down, gate; /* gate: only of a gated one */
@@ -270,7 +270,7 @@ typedef struct heed_multihead_attention_options {
     double attention_dropout, dropout; /* of the weights; of the output */
     heed_init init, output_init;
     int layers;
-    heed_random *random;
+    heed_random *random; /* as in heed_linear_options */
 } heed_multihead_attention_options;
 typedef struct heed_multihead_attention {
     heed_multihead_attention_options options; /* with zeros filled in */
@@ -347,7 +347,7 @@ typedef struct heed_block_stack {
      * each forward pass (training.h). */
     struct heed_statistics *statistics;
 } heed_block_stack;
-/* Parameters "blocks.0. ...", "norm. ..." in the present scope. */
+/* Parameters "blocks.0. ...", "norm. ..." in the present scope (heed_params_scope). */
 HEED_API void heed_block_stack_init(heed_block_stack *m, heed_params *ps, int64_t width,
                                     int layers, heed_block_options options);
 /* x [B, T, C] -> [B, T, C] */

@@ -21,7 +21,8 @@
 extern "C" {
 #endif
 
-/* Zeros are a Transformer of today: pre-norm, gelu. The paper's own: HEED_POST_NORM, HEED_RELU,
+/* Zeros are a Transformer of today (pre-norm, gelu) but for its positions: a learned table, which
+ * needs `longest`. The paper's own: HEED_POST_NORM, HEED_RELU,
  * HEED_POSITIONS_SINUSOIDAL, bias, tied, shared. */
 typedef struct heed_transformer_options {
     int64_t source_vocabulary, target_vocabulary;
@@ -32,7 +33,7 @@ typedef struct heed_transformer_options {
     int heads;          /* divides width */
     int key_heads;      /* 0: heads */
     heed_position_kind positions;
-    int64_t longest; /* positions of either side; 0: no limit, which a learned table needs */
+    int64_t longest; /* positions of either side; 0: no limit; a learned table needs one */
     heed_norm_place place; /* not HEED_PARALLEL */
     heed_norm_kind norm;
     heed_activation activation;

@@ -330,7 +330,7 @@ static const struct {
     const char *sentence;
 } unsound[] = {
     { { .heads = 3 }, "width 8 is not divisible by heads 3" },
-    { { .heads = 0 }, "width 8 is not divisible by heads 0" },
+    { { .heads = 0 }, "heads 0 is not positive" },
     { { .heads = 4, .key_heads = 3 }, "heads 4 are not divisible by key heads 3" },
     { { .heads = 2, .key_width = -1 }, "a width is negative: -1" },
     { { .heads = 2, .source_width = 5 }, "only cross-attention has a source" },

@@ -75,8 +75,9 @@ static bool build(gpt_run *run, bool draw, char *error, size_t error_size)
 
 /* The path so that it holds in any working directory: the run may be resumed from another
  * one. */
-static bool keep_path(gpt_config *c, char *error, size_t error_size)
+static bool keep_path(gpt_run *run, char *error, size_t error_size)
 {
+    gpt_config *c = &run->config;
     if (!c->data)
         return true;
     char *whole = realpath(c->data, NULL);
@@ -84,7 +85,7 @@ static bool keep_path(gpt_config *c, char *error, size_t error_size)
         return heed__say(error, error_size, "cannot read %s: %s", c->data, strerror(errno));
     free(c->strings[0]);
     c->strings[0] = whole;
-    c->data = whole;
+    c->data = run->text.name = whole;
     return true;
 }
 
@@ -102,7 +103,7 @@ bool run_begin(gpt_run *run, char *error, size_t error_size)
     if (!run->model.tokenizer || !open_parts(run, error, error_size) ||
         !build(run, true, error, error_size))
         return false;
-    if (!keep_path(c, error, error_size) || !folder_make(c->out, error, error_size))
+    if (!keep_path(run, error, error_size) || !folder_make(c->out, error, error_size))
         return false;
     /* So that the run can be resumed from its first moment on, and a full disk shows at
      * once. */
@@ -139,7 +140,7 @@ bool run_resume(gpt_run *run, const option *given, size_t given_size, bool *usag
         good = open_text(run, archive, error, error_size) &&
                open_parts(run, error, error_size) && build(run, false, error, error_size) &&
                checkpoint_restore(run, archive, error, error_size) &&
-               keep_path(&run->config, error, error_size);
+               keep_path(run, error, error_size);
     }
     config_free(&stored);
     heed_archive_free(archive);

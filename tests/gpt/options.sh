@@ -59,5 +59,8 @@ cp text text2
 is "a folder and a text may move, options may be repeated" "$gpt" train --resume --out moved \
     --data text2 --steps 20 --layers 1 --lr 1e-3 --eval-every 4 --save-every 3 --progress none
 is "another --steps is explained" grep -q "learning rate now falls" "$work/.out"
+here=$(pwd)
+is "a resumed run names its text" "$gpt" train --resume --out moved --steps 20 --progress plain
+is "by the path it was given" grep -q "$here/text2" "$work/.out"
 is "the log goes on" test "$(wc -l <moved/log.jsonl)" -eq 20
 finish
