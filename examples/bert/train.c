@@ -348,16 +348,9 @@ int train_command(int count, char **arguments)
     };
     option table[SETTINGS_OPTIONS + 20];
     size_t size = options_table(&w, table);
-    switch (options_parse(PROGRAM, table, size, count, arguments, w.error, sizeof w.error)) {
-    case OPTIONS_HELP:
-        options_help(stdout, PROGRAM, summary, table, size);
-        return 0;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", w.error);
-        return 2;
-    default:
-        break;
-    }
+    int code = options_begin(PROGRAM, summary, table, size, count, arguments);
+    if (code >= 0)
+        return code;
     machine_catch_interrupts("\nstopping; Ctrl-C again quits at once\n");
     bool good = train(&w);
     fflush(stdout);

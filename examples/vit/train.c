@@ -340,16 +340,9 @@ int train_command(int count, char **arguments)
                          .seed = 1 };
     option table[SETTINGS_OPTIONS + 20];
     size_t size = options_table(&w, table);
-    switch (options_parse(PROGRAM, table, size, count, arguments, w.error, sizeof w.error)) {
-    case OPTIONS_HELP:
-        options_help(stdout, PROGRAM, summary, table, size);
-        return 0;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", w.error);
-        return 2;
-    default:
-        break;
-    }
+    int code = options_begin(PROGRAM, summary, table, size, count, arguments);
+    if (code >= 0)
+        return code;
     if (!w.out || w.out[0] == '\0') {
         fputs(PROGRAM ": --out DIR must say where the model goes\n", stderr);
         return 2;
