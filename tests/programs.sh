@@ -65,6 +65,21 @@ refuses() {
     fi
 }
 
+# full COMMAND...: what it prints does not arrive, which is its failure.
+full() {
+    if [ ! -c /dev/full ]; then
+        pass "there is no /dev/full here: $*"
+        return
+    fi
+    "$@" >/dev/full 2>"$work/.err"
+    code=$?
+    if [ $code -eq 1 ]; then
+        pass "a full disk: $(basename "$1")"
+    else
+        flunk "$*: exit code $code on a full disk, expected 1"
+    fi
+}
+
 finish() {
     echo "1..$count"
     [ $failed -eq 0 ]

@@ -292,7 +292,7 @@ int options_begin(const char *program, const char *summary, option *table, size_
     switch (options_parse(program, table, table_size, count, arguments, error, sizeof error)) {
     case OPTIONS_HELP:
         options_help(stdout, program, summary, table, table_size);
-        return 0;
+        return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
     case OPTIONS_BAD:
         fprintf(stderr, "%s\n", error);
         return 2;

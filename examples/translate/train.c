@@ -7,6 +7,7 @@
 #include "figures.h"
 #include "judge.h"
 #include "machine.h"
+#include "program.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -321,7 +322,8 @@ int train_command(int count, char **arguments)
     if (code < 0) {
         machine_catch_interrupts("\nstopping; Ctrl-C again quits at once\n");
         code = train(w, table, size);
-        fflush(stdout);
+        if (!program_has_printed(w->error[0] ? NULL : w->error, sizeof w->error) && code == 0)
+            code = 1;
         if (code != 0 && w->error[0])
             fprintf(stderr, PROGRAM ": %s\n", w->error);
     }

@@ -155,7 +155,11 @@ int main(int argc, char **argv)
         return code;
     if (listed) {
         list((language)chosen);
-        return 0;
+        return fflush(stdout) == 0 ? 0 : 1;
+    }
+    if (film && (json || wanted)) {
+        fprintf(stderr, PROGRAM ": --animation goes with --lang only\n");
+        return 2;
     }
     if (film)
         return animate((language)chosen, film);
