@@ -116,6 +116,12 @@ sed '/"dropout"/d' run/config.json >new
 damaged config.json '"dropout" is missing'
 sed 's/"dropout"/"drop"/' run/config.json >new
 damaged config.json "'drop' is not known"
+sed 's/"smoothing": 0/"smoothing": 1/' run/config.json >new
+damaged config.json '"smoothing" is not between'
+sed 's/"model": "gru"/"model": null/' run/config.json >new
+damaged config.json '"model" must be a string'
+full "$translate" --help
+full "$translate" train --help
 echo '{"format": "heed gpt"}' >new
 damaged config.json "not the configuration"
 
