@@ -322,8 +322,9 @@ int train_command(int count, char **arguments)
     if (code < 0) {
         machine_catch_interrupts("\nstopping; Ctrl-C again quits at once\n");
         code = train(w, table, size);
-        if (!program_has_printed(w->error[0] ? NULL : w->error, sizeof w->error) && code == 0)
+        if (code == 0 && !program_has_printed(w->error, sizeof w->error))
             code = 1;
+        fflush(stdout);
         if (code != 0 && w->error[0])
             fprintf(stderr, PROGRAM ": %s\n", w->error);
     }
