@@ -15,6 +15,10 @@ static bool sound(heed_params *ps, const heed_vit_options *o)
             ps, "vit: patches of %lld x %lld do not cut an image of %lld x %lld evenly",
             (long long)o->patch_height, (long long)o->patch_width, (long long)o->image_height,
             (long long)o->image_width);
+    else if (o->channels > most / o->patch_height / o->patch_width)
+        heed_params_fail(
+            ps, "vit: a patch of %lld x %lld x %lld is more than 2147483647 numbers",
+            (long long)o->channels, (long long)o->patch_height, (long long)o->patch_width);
     else if (o->classes < 1 || o->classes > most)
         heed_params_fail(ps, "vit: classes %lld are not in 1 .. 2147483647",
                          (long long)o->classes);

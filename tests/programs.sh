@@ -1,6 +1,26 @@
-# shellcheck shell=sh disable=SC2154
-# What the end-to-end tests of all programs share: POSIX sh, sourced by the common.sh of each, which
-# has put the program into $program and a folder for files into $work. Prints TAP.
+# shellcheck shell=sh
+# What the end-to-end tests of all programs share: POSIX sh, sourced by the common.sh of each. A
+# test is called with the program and a folder for its files, and prints TAP.
+#
+#     . "$(dirname "$0")/common.sh"
+#     is "a name" test -e "$work/file"
+#     refuses 2 "did you mean --layers" train --layrs 3
+#     finish
+
+[ $# -eq 2 ] || { echo "usage: $0 PROGRAM FOLDER" >&2; exit 2; }
+program=$1
+work=$2/$(basename "$program").$(basename "$0" .sh).$$
+rm -rf "$work"
+mkdir -p "$work"
+# Absolute, so that a test may change its folder.
+case $program in /*) ;; *) program=$PWD/$program ;; esac
+work=$(cd "$work" && pwd)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# Their models are too small for several threads to be of use; gpt's threads.sh asks for more.
+OMP_NUM_THREADS=1
+export OMP_NUM_THREADS
 count=0
 failed=0
 
@@ -42,6 +62,21 @@ refuses() {
     else
         flunk "$(basename "$program") $*: exit code $code, expected $wanted and '$pattern'"
         head -c 2000 "$work/.err" | sed 's/^/# /'
+    fi
+}
+
+# full COMMAND...: what it prints does not arrive, which is its failure.
+full() {
+    if [ ! -c /dev/full ]; then
+        pass "there is no /dev/full here: $*"
+        return
+    fi
+    "$@" >/dev/full 2>"$work/.err"
+    code=$?
+    if [ $code -eq 1 ]; then
+        pass "a full disk: $(basename "$1")"
+    else
+        flunk "$*: exit code $code on a full disk, expected 1"
     fi
 }
 

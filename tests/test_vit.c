@@ -132,6 +132,9 @@ START_TEST(unsound_options)
     o.image_height = 0;
     unsound(o, "vit: there are no images of 2 x 0 x 6");
     o = sizes;
+    o.channels = o.image_height = o.image_width = o.patch_height = o.patch_width = INT32_MAX;
+    unsound(o, "vit: a patch of 2147483647 x 2147483647 x 2147483647 is more than");
+    o = sizes;
     o.classes = 0;
     unsound(o, "vit: classes 0 are not in");
     o = sizes;

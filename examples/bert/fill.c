@@ -74,9 +74,14 @@ bool fill(heed_tape *t, const reader *r, const char *text, int64_t best, char *e
     if (good) {
         heed_tensor *x = heed_ids(t, HEED_SHAPE(1, count), ids.ids);
         p = heed_softmax(t, heed_select(t, reader_forward(t, r, x, NULL), 0, 0), -1);
-        printf("%s\n", text);
+        if (!heed_error(t) && !isfinite(heed_item(t, heed_sum(t, p))))
+            good = heed__say(error, error_size,
+                             "the model gives NaN instead of probabilities: its numbers are "
+                             "damaged");
     }
-    for (int64_t i = 0; p && i < count; i++) {
+    if (good)
+        printf("%s\n", text);
+    for (int64_t i = 0; good && p && i < count; i++) {
         if (ids.ids[i] == r->settings.tokens)
             ids.ids[i] = print_words(t, r, heed_select(t, p, 0, i), best);
     }
@@ -103,16 +108,9 @@ int fill_command(int count, char **arguments)
     };
     size_t size = sizeof table / sizeof *table;
     int options = options_before_words(table, size, count, arguments);
-    switch (options_parse(PROGRAM, table, size, options, arguments, error, sizeof error)) {
-    case OPTIONS_HELP:
-        options_help(stdout, PROGRAM, summary, table, size);
-        return 0;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", error);
-        return 2;
-    default:
-        break;
-    }
+    int code = options_begin(PROGRAM, summary, table, size, options, arguments);
+    if (code >= 0)
+        return code;
     heed__text text = { 0 };
     for (int i = options; i < count; i++)
         heed__text_print(&text, "%s%s", i > options ? " " : "", arguments[i]);

@@ -3,6 +3,8 @@
 
 #include "grammar.h"
 
+#include <math.h>
+
 enum { VERBS = 500 };
 
 heed_tensor *judge_read(heed_tape *t, const reader *r, heed_batches *batches,
@@ -41,7 +43,11 @@ bool judge_words(heed_tape *t, const reader *r, heed_batches *batches, judgement
     }
     j->loss = loss / (double)(hidden ? hidden : 1);
     j->found = (double)found / (double)(hidden ? hidden : 1);
-    return true;
+    return isfinite(j->loss) ||
+           heed__say(
+               error, error_size,
+               "the loss of what is held out is not finite, so the training stops here; a "
+               "smaller --lr often helps");
 }
 
 /* The right sentence and then the broken one, which differ in the verb alone. */

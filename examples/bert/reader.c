@@ -3,6 +3,7 @@
 
 #include "config_file.h"
 #include "folder.h"
+#include "machine.h"
 #include "text.h"
 
 #include <string.h>
@@ -54,8 +55,20 @@ heed_bert_options settings_model(const settings *s, heed_random *random)
                                 .random = random };
 }
 
+/* The machine must have memory for the model's numbers, of which these are most; to learn also
+ * for their gradients and two moments. */
+static bool has_room(const settings *s, bool learns, char *error, size_t error_size)
+{
+    int64_t w = s->width, blocks = 12 * s->layers * w;
+    int64_t numbers = (blocks + s->tokens + s->longest) * w;
+    return machine_has_memory(numbers * (int64_t)sizeof(float) * (learns ? 4 : 1), error,
+                              error_size);
+}
+
 bool reader_make(reader *r, heed_random *random, char *error, size_t error_size)
 {
+    if (!has_room(&r->settings, random != NULL, error, error_size))
+        return false;
     r->parameters = heed_params_new(HEED_F32, NULL);
     if (!r->parameters)
         return heed__say(error, error_size, "not enough memory for the model");

@@ -4,15 +4,16 @@
 #include "figures.h"
 #include "fill.h"
 #include "finetune.h"
+#include "folder.h"
 #include "judge.h"
 #include "label.h"
 #include "machine.h"
+#include "program.h"
 
 #include <heed/optim.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define PROGRAM "bert train"
 
@@ -248,29 +249,18 @@ static bool show(trainer *w)
     return true;
 }
 
-/* A folder that holds a model already is left alone. */
-static bool check_folder(trainer *w)
+/* The folder is made before anything is learned that it could not keep. */
+static bool open_folder(trainer *w)
 {
-    heed__text path = { 0 };
-    struct stat status;
-    if (!w->out)
-        return true;
-    heed__text_print(&path, "%s/config.json", w->out);
-    bool good = path.failed ? fail(w, NULL)
-                            : stat(path.bytes, &status) != 0 ||
-                                  heed__say(w->error, sizeof w->error,
-                                            "%s already holds a model: choose another folder "
-                                            "with --out",
-                                            w->out);
-    heed__text_free(&path);
-    return good;
+    return !w->out || folder_make(w->out, w->error, sizeof w->error);
 }
 
 static bool train(trainer *w)
 {
     if (w->threads > 0)
         heed_set_threads((int)w->threads);
-    if (!check_folder(w) || !open_sentences(w) || !open_model(w))
+    if ((w->out && !folder_is_free(w->out, w->error, sizeof w->error)) || !open_sentences(w) ||
+        !open_model(w) || !open_folder(w))
         return false;
     printf("sentences  %s: %s to learn from, %s held out, %s words\n",
            w->data ? w->data : "made", figure_count(w->learned.count).text,
@@ -348,19 +338,11 @@ int train_command(int count, char **arguments)
     };
     option table[SETTINGS_OPTIONS + 20];
     size_t size = options_table(&w, table);
-    switch (options_parse(PROGRAM, table, size, count, arguments, w.error, sizeof w.error)) {
-    case OPTIONS_HELP:
-        options_help(stdout, PROGRAM, summary, table, size);
-        return 0;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", w.error);
-        return 2;
-    default:
-        break;
-    }
+    int code = options_begin(PROGRAM, summary, table, size, count, arguments);
+    if (code >= 0)
+        return code;
     machine_catch_interrupts("\nstopping; Ctrl-C again quits at once\n");
-    bool good = train(&w);
-    fflush(stdout);
+    bool good = train(&w) && program_has_printed(w.error, sizeof w.error);
     if (!good)
         fprintf(stderr, PROGRAM ": %s\n", w.error);
     close_trainer(&w);

@@ -214,15 +214,21 @@ int main(void)
 {
     heed_set_threads(1); /* times of one thread hang less on what else the machine does */
     t = heed_tape_new(NULL);
+    if (!t) {
+        fputs("costs: not enough memory\n", stderr);
+        return 1;
+    }
     show_depth();
     show_scores();
     show_entropy();
     show_maps();
     show_reach();
     const char *wrong = heed_error(t);
-    if (!t || wrong)
-        fprintf(stderr, "costs: %s\n", wrong ? wrong : "not enough memory");
-    bool good = t && !wrong;
+    if (!wrong && (fflush(stdout) != 0 || ferror(stdout)))
+        wrong = "cannot write to the standard output";
+    if (wrong)
+        fprintf(stderr, "costs: %s\n", wrong);
+    bool good = !wrong;
     heed_tape_free(t);
     return good ? 0 : 1;
 }

@@ -153,16 +153,9 @@ int attend_command(int count, char **arguments)
     };
     size_t size = sizeof table / sizeof *table;
     int options = options_before_words(table, size, count, arguments);
-    switch (options_parse(PROGRAM, table, size, options, arguments, error, sizeof error)) {
-    case OPTIONS_HELP:
-        options_help(stdout, PROGRAM, summary, table, size);
-        return 0;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", error);
-        return 2;
-    default:
-        break;
-    }
+    int code = options_begin(PROGRAM, summary, table, size, options, arguments);
+    if (code >= 0)
+        return code;
     if (options == count) {
         fputs(PROGRAM ": there is no text to show the attention of\n", stderr);
         return 2;

@@ -124,7 +124,6 @@ static int evaluate(const char *folder, const char *data, int which, bool json)
 
 int eval_command(int count, char **arguments)
 {
-    char error[800];
     const char *folder = "gpt-run", *data = NULL;
     int part = PART_ALL;
     int64_t threads = 0;
@@ -140,16 +139,9 @@ int eval_command(int count, char **arguments)
           "threads; 0: OMP_NUM_THREADS, else all processors", .least = 0, .most = 1024 },
     };
     size_t size = sizeof table / sizeof *table;
-    switch (options_parse(PROGRAM, table, size, count, arguments, error, sizeof error)) {
-    case OPTIONS_HELP:
-        options_help(stdout, PROGRAM, summary, table, size);
-        return 0;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", error);
-        return 2;
-    default:
-        break;
-    }
+    int code = options_begin(PROGRAM, summary, table, size, count, arguments);
+    if (code >= 0)
+        return code;
     if (!data) {
         fputs(PROGRAM ": --data FILE must say which text\n", stderr);
         return 2;

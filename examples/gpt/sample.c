@@ -175,7 +175,6 @@ static int sample(const char *folder, const sample_options *o)
 
 int sample_command(int count, char **arguments)
 {
-    char error[800];
     const char *folder = "gpt-run";
     int64_t threads = 0;
     sample_options o = { .tokens = 500, .temperature = 0.8, .top_p = 1, .cache = true };
@@ -204,16 +203,9 @@ int sample_command(int count, char **arguments)
           "threads; 0: OMP_NUM_THREADS, else all processors", .least = 0, .most = 1024 },
     };
     size_t size = sizeof table / sizeof *table;
-    switch (options_parse(PROGRAM, table, size, count, arguments, error, sizeof error)) {
-    case OPTIONS_HELP:
-        options_help(stdout, PROGRAM, summary, table, size);
-        return 0;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", error);
-        return 2;
-    default:
-        break;
-    }
+    int code = options_begin(PROGRAM, summary, table, size, count, arguments);
+    if (code >= 0)
+        return code;
     if (seed) {
         char *end;
         errno = 0;

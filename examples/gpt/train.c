@@ -272,7 +272,6 @@ int train_command(const char *program, int count, char *const *arguments)
 {
     trainer *w = calloc(1, sizeof *w);
     option table[CONFIG_OPTIONS];
-    int code;
     if (!w) {
         fputs(PROGRAM ": not enough memory\n", stderr);
         return 1;
@@ -281,16 +280,8 @@ int train_command(const char *program, int count, char *const *arguments)
     w->log.file = -1;
     config_begin(&w->run.config);
     size_t size = config_table(&w->run.config, table);
-    switch (options_parse(PROGRAM, table, size, count, arguments, w->error, sizeof w->error)) {
-    case OPTIONS_HELP:
-        options_help(stdout, PROGRAM, summary, table, size);
-        code = 0;
-        break;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", w->error);
-        code = 2;
-        break;
-    default:
+    int code = options_begin(PROGRAM, summary, table, size, count, arguments);
+    if (code < 0) {
         machine_catch_interrupts(
             "\nfinishing the step and saving; Ctrl-C again quits at once\n");
         code = train(w, table, size);

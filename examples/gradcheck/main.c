@@ -166,7 +166,6 @@ static int check(const settings *s)
 int main(int count, char **arguments)
 {
     settings s = { .order = 1, .seed = 0, .name = arguments + 1 };
-    char error[400];
     option table[] = {
         { "What", .kind = OPTION_HEADING },
         { "list", OPTION_FLAG, &s.list, .help = "name every op and module, and check nothing" },
@@ -185,17 +184,10 @@ int main(int count, char **arguments)
     const size_t size = sizeof table / sizeof *table;
     while (s.names + 1 < count && arguments[1 + s.names][0] != '-')
         s.names++;
-    switch (options_parse(PROGRAM, table, size, count - 1 - s.names, arguments + 1 + s.names,
-                          error, sizeof error)) {
-    case OPTIONS_HELP:
-        options_help(stdout, PROGRAM, summary, table, size);
-        return 0;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", error);
-        return 2;
-    case OPTIONS_GOOD:
-        break;
-    }
+    int code = options_begin(PROGRAM, summary, table, size, count - 1 - s.names,
+                             arguments + 1 + s.names);
+    if (code >= 0)
+        return code;
     if (s.json && s.each) {
         fprintf(stderr, PROGRAM ": --json and --each exclude each other\n");
         return 2;

@@ -2,16 +2,12 @@
 #include "config_file.h"
 
 #include "file.h"
+#include "folder.h"
 #include "json.h"
 
 #include <string.h>
 
 #define DEPTH 4 /* of JSON; a configuration has one */
-
-static bool is_kept(const option *o)
-{
-    return o->kind != OPTION_HEADING && o->kind != OPTION_STRING;
-}
 
 /* The index-th of "numbers|dates", its length into *size; NULL after the last. */
 static const char *choice_at(const char *choices, int index, size_t *size)
@@ -26,9 +22,9 @@ static const char *choice_at(const char *choices, int index, size_t *size)
 
 /* ---- writing ---- */
 
-static void put_value(const option *o, heed__text *to)
+void config_put_value(heed__text *to, const option *o)
 {
-    size_t size;
+    size_t size = 0;
     const char *name;
     switch (o->kind) {
     case OPTION_INTEGER:
@@ -40,33 +36,38 @@ static void put_value(const option *o, heed__text *to)
     case OPTION_FLAG:
         heed__text_add_string(to, *(bool *)o->value ? "true" : "false");
         break;
-    default:
+    case OPTION_CHOICE:
         name = choice_at(o->choices, *(int *)o->value, &size);
         heed__json_put_string(to, name, size);
+        break;
+    default:
+        name = *(const char **)o->value;
+        if (!name)
+            heed__text_add_string(to, "null");
+        else
+            heed__json_put_string(
+                to, name, heed__utf8_valid(name, strlen(name), NULL) ? strlen(name) : 0);
     }
+}
+
+void config_put(heed__text *to, const char *format, const option *table, size_t count)
+{
+    heed__text_print(to, "{\n  \"format\": \"%s\",\n  \"version\": 1", format);
+    for (size_t i = 0; i < count; i++) {
+        if (table[i].kind == OPTION_HEADING)
+            continue;
+        heed__text_print(to, ",\n  \"%s\": ", table[i].name);
+        config_put_value(to, &table[i]);
+    }
+    heed__text_add_string(to, "\n}\n");
 }
 
 bool config_write(const char *path, const char *format, const option *table, size_t count,
                   char *error, size_t error_size)
 {
     heed__text text = { 0 };
-    heed__writer writer;
-    heed__text_print(&text, "{\n  \"format\": \"%s\",\n  \"version\": 1", format);
-    for (size_t i = 0; i < count; i++) {
-        if (!is_kept(&table[i]))
-            continue;
-        heed__text_print(&text, ",\n  \"%s\": ", table[i].name);
-        put_value(&table[i], &text);
-    }
-    heed__text_add_string(&text, "\n}\n");
-    if (text.failed) {
-        heed__text_free(&text);
-        return heed__say(error, error_size, "cannot write %s: not enough memory", path);
-    }
-    heed__writer_begin(&writer, path, NULL);
-    heed__writer_add(&writer, text.bytes, text.size);
-    heed__text_free(&text);
-    return heed__writer_commit(&writer, error, error_size);
+    config_put(&text, format, table, count);
+    return file_put_text(&text, path, error, error_size);
 }
 
 /* ---- reading ---- */
@@ -97,7 +98,18 @@ static bool read_choice(heed__json *json, const option *o)
     return heed__json_fail(json, "\"%s\" must be one of %s", o->name, o->choices);
 }
 
-static bool read_value(heed__json *json, const option *o)
+static bool read_string(heed__json *json, const option *o, char **own)
+{
+    if (json->event == HEED__JSON_NULL)
+        return true;
+    if (json->event != HEED__JSON_STRING)
+        return heed__json_fail(json, "\"%s\" must be a string", o->name);
+    *own = strdup(json->text);
+    *(const char **)o->value = *own;
+    return *own || heed__json_fail(json, "not enough memory");
+}
+
+static bool read_value(heed__json *json, const option *o, char **own)
 {
     heed__json_event event = heed__json_next(json);
     switch (o->kind) {
@@ -109,8 +121,10 @@ static bool read_value(heed__json *json, const option *o)
         *(bool *)o->value = event == HEED__JSON_TRUE;
         return event == HEED__JSON_TRUE || event == HEED__JSON_FALSE ||
                heed__json_fail(json, "\"%s\" must be true or false", o->name);
-    default:
+    case OPTION_CHOICE:
         return read_choice(json, o);
+    default:
+        return read_string(json, o, own);
     }
 }
 
@@ -127,26 +141,48 @@ static bool read_head(heed__json *json, const char *format)
     return heed__json_integer(json, 1, 1, &version);
 }
 
-static void read_settings(heed__json *json, const char *format, option *table, size_t count)
+/* Where the string of an option is kept: strings are counted in the table's order. */
+static char **string_of(const option *table, const option *o, char **strings)
+{
+    if (o->kind != OPTION_STRING)
+        return NULL;
+    for (const option *before = table; before < o; before++)
+        strings += before->kind == OPTION_STRING;
+    return strings;
+}
+
+static void read_settings(heed__json *json, const char *format, option *table, size_t count,
+                          char **strings)
 {
     size_t i;
     for (i = 0; i < count; i++)
-        table[i].given = false;
+        table[i].given = table[i].kind == OPTION_HEADING;
     bool good = read_head(json, format);
     while (good && heed__json_next(json) == HEED__JSON_KEY) {
-        for (i = 0; i < count && !(is_kept(&table[i]) && heed__json_is(json, table[i].name));
+        for (i = 0; i < count &&
+                    (table[i].kind == OPTION_HEADING || !heed__json_is(json, table[i].name));
              i++) {
         }
         if (i == count)
             good = heed__json_fail(json, "the setting %s is not known here",
                                    heed__quote(json->text, json->size).text);
         else
-            good = table[i].given = read_value(json, &table[i]);
+            good = table[i].given =
+                read_value(json, &table[i], string_of(table, &table[i], strings));
     }
     for (i = 0; good && json->event == HEED__JSON_OBJECT_END && i < count; i++) {
-        if (is_kept(&table[i]) && !table[i].given)
+        if (!table[i].given)
             good = heed__json_fail(json, "the setting \"%s\" is missing", table[i].name);
     }
+}
+
+bool config_parse(const void *text, size_t size, const char *format, option *table,
+                  size_t count, char **strings, char *error, size_t error_size)
+{
+    heed__json json;
+    heed__json_begin(&json, text, size, DEPTH, NULL);
+    read_settings(&json, format, table, count, strings);
+    return heed__json_end(&json, error, error_size);
 }
 
 bool config_read(const char *path, const char *format, option *table, size_t count, char *error,
@@ -155,12 +191,9 @@ bool config_read(const char *path, const char *format, option *table, size_t cou
     unsigned char *bytes;
     size_t size;
     char why[600];
-    heed__json json;
     if (!heed__file_read(path, NULL, &bytes, &size, error, error_size))
         return false;
-    heed__json_begin(&json, bytes, size, DEPTH, NULL);
-    read_settings(&json, format, table, count);
-    bool good = heed__json_end(&json, why, sizeof why);
+    bool good = config_parse(bytes, size, format, table, count, NULL, why, sizeof why);
     heed__release(NULL, bytes, size);
     return good || heed__say(error, error_size, "%s: %s", path, why);
 }

@@ -6,14 +6,23 @@
 #define TEXT_CONFIG_FILE_H
 
 #include "options.h"
+#include "text.h"
 
-/* Headings and strings are left out. `format` says whose file it is: "heed vit". The file is
- * replaced in one step. */
+/* Headings are left out. `format` says whose file it is: "heed vit". The file is replaced in one
+ * step. */
 bool config_write(const char *path, const char *format, const option *table, size_t count,
                   char *error, size_t error_size);
 
-/* Fills in the values; a refusal leaves some changed. */
+/* Fills in the values; a refusal leaves some changed. The table has no string. */
 bool config_read(const char *path, const char *format, option *table, size_t count, char *error,
                  size_t error_size);
+
+/* The same as a text, for a table that may have strings; one that is NULL, or no UTF-8, is not
+ * kept. Those that are read go into `strings`, in the table's order, also by a text that is
+ * refused; free() them. */
+void config_put(heed__text *to, const char *format, const option *table, size_t count);
+bool config_parse(const void *text, size_t size, const char *format, option *table,
+                  size_t count, char **strings, char *error, size_t error_size);
+void config_put_value(heed__text *to, const option *o); /* one value alone */
 
 #endif

@@ -72,6 +72,24 @@ void folder_sweep(const char *folder, const char *const *names, size_t count)
     closedir(directory);
 }
 
+static const char *const files_of_a_model[] = { "config.json", "model.safetensors" };
+
+bool folder_is_free(const char *folder, char *error, size_t error_size)
+{
+    return !folder_holds(folder, files_of_a_model, 2) ||
+           heed__say(error, error_size,
+                     "%s already holds a model: choose another folder with --out", folder);
+}
+
+void folder_remove_model(const char *folder)
+{
+    char path[4096];
+    for (int i = 0; i < 2; i++) {
+        if (folder_path(path, sizeof path, folder, files_of_a_model[i], NULL, 0))
+            unlink(path);
+    }
+}
+
 bool file_put_text(heed__text *text, const char *path, char *error, size_t error_size)
 {
     heed__writer writer;

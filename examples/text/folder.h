@@ -17,6 +17,11 @@ bool folder_make(const char *folder, char *error, size_t error_size);
 bool folder_holds(const char *folder, const char *const *names, size_t count);
 void folder_sweep(const char *folder, const char *const *names, size_t count);
 
+/* False and a sentence if a model is there already, config.json and model.safetensors; and
+ * removing the two. */
+bool folder_is_free(const char *folder, char *error, size_t error_size);
+void folder_remove_model(const char *folder);
+
 /* Replaces the file in one step, and frees the text; for a text that has failed there is no
  * memory. */
 bool file_put_text(heed__text *text, const char *path, char *error, size_t error_size);

@@ -285,6 +285,23 @@ void options_help(FILE *to, const char *program, const char *summary, const opti
     fputs("\nOther\n  --help                    this text\n", to);
 }
 
+int options_begin(const char *program, const char *summary, option *table, size_t table_size,
+                  int count, char *const *arguments)
+{
+    char error[1000];
+    switch (options_parse(program, table, table_size, count, arguments, error, sizeof error)) {
+    case OPTIONS_HELP:
+        options_help(stdout, program, summary, table, table_size);
+        return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+    case OPTIONS_BAD:
+        fprintf(stderr, "%s\n", error);
+        return 2;
+    case OPTIONS_GOOD:
+        break;
+    }
+    return -1;
+}
+
 /* ---- two options of one kind ---- */
 
 bool option_equal(const option *a, const option *b)

@@ -10,8 +10,9 @@
  *         = 200 }, { "device", OPTION_CHOICE, &device, .help = "where to run", .choices =
  *         "auto|plain|none" },
  *     };
- *     switch (options_parse("gpt train", table, 3, argc - 2, argv + 2, error, sizeof error))
- *     ...
+ *     int code = options_begin("gpt train", summary, table, 3, argc - 2, argv + 2);
+ *     if (code >= 0)
+ *         return code;
  *
  * A value's content before parsing is its default. Values change only if the whole line is
  * right. */
@@ -62,6 +63,11 @@ options_result options_parse(const char *program, option *table, size_t table_si
 /* Every option with its help and default, under its heading. */
 void options_help(FILE *to, const char *program, const char *summary, const option *table,
                   size_t table_size);
+
+/* How every command begins: reads the line, and does what --help or a mistake in it asks for.
+ * -1: go on; otherwise all is said, and that is the program's exit code. */
+int options_begin(const char *program, const char *summary, option *table, size_t table_size,
+                  int count, char *const *arguments);
 
 /* Whether the option of that name stood on the command line. */
 bool options_given(const option *table, size_t table_size, const char *name);

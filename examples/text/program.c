@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include "nearest.h"
+#include "text.h"
 
 #include <heed/heed.h>
 #include <stdio.h>
@@ -45,7 +46,7 @@ static int help(const program *p)
         putchar('\n');
         p->commands[i].run(1, arguments);
     }
-    return 0;
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
 }
 
 static int unknown(const program *p, const char *name, const char *near)
@@ -89,4 +90,10 @@ int program_run(const program *p, int count, char **arguments)
         nearest_offer(&near, p->commands[i].name);
     }
     return unknown(p, name, near.best);
+}
+
+bool program_has_printed(char *error, size_t error_size)
+{
+    return (fflush(stdout) == 0 && !ferror(stdout)) ||
+           heed__say(error, error_size, "cannot write to the standard output");
 }

@@ -1,4 +1,5 @@
-/* A program of several commands: which one is meant, help, version. Knows names only. */
+/* A program of several commands: which one is meant, help, version; and
+ * whether what it prints arrives. Knows names only. */
 #ifndef TEXT_PROGRAM_H
 #define TEXT_PROGRAM_H
 
@@ -20,5 +21,8 @@ typedef struct program {
 
 /* Runs the command that the arguments of main name. The exit code. */
 int program_run(const program *p, int count, char **arguments);
+
+/* Whether all that was printed so far has been written; false and a sentence if not. */
+bool program_has_printed(char *error, size_t error_size);
 
 #endif

@@ -196,7 +196,6 @@ static int compare(const compare_options *o, int count, char *const *folders)
 
 int compare_command(int count, char **arguments)
 {
-    char error[1000] = "";
     compare_options o = { .beam = 1 };
     option table[] = {
         { "pairs", OPTION_STRING, &o.pairs,
@@ -213,16 +212,9 @@ int compare_command(int count, char **arguments)
     };
     size_t size = sizeof table / sizeof *table;
     int options = options_before_words(table, size, count, arguments);
-    switch (options_parse(PROGRAM, table, size, options, arguments, error, sizeof error)) {
-    case OPTIONS_HELP:
-        options_help(stdout, PROGRAM, summary, table, size);
-        return 0;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", error);
-        return 2;
-    default:
-        break;
-    }
+    int code = options_begin(PROGRAM, summary, table, size, options, arguments);
+    if (code >= 0)
+        return code;
     if (count - options < 1 || count - options > MOST_MODELS) {
         fprintf(stderr, PROGRAM ": expected 1 to %d folders of models, found %d\n", MOST_MODELS,
                 count - options);

@@ -213,23 +213,16 @@ int run_command(int count, char **arguments)
     };
     size_t size = sizeof table / sizeof *table;
     int options = options_before_words(table, size, count, arguments);
-    switch (options_parse(PROGRAM, table, size, options, arguments, error, sizeof error)) {
-    case OPTIONS_HELP:
-        options_help(stdout, PROGRAM, summary, table, size);
-        return 0;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", error);
-        return 2;
-    default:
-        break;
-    }
+    int code = options_begin(PROGRAM, summary, table, size, options, arguments);
+    if (code >= 0)
+        return code;
     if (!o->folder) {
         fputs(PROGRAM ": --model DIR must say which model\n", stderr);
         return 2;
     }
     if (o->threads > 0)
         heed_set_threads((int)o->threads);
-    int code = run(&r, count - options, arguments + options, error, sizeof error);
+    code = run(&r, count - options, arguments + options, error, sizeof error);
     if (code != 0 && error[0])
         fprintf(stderr, PROGRAM ": %s\n", error);
     heed_maps_free(r.maps);

@@ -139,7 +139,8 @@ bool settings_model_is_sound(const settings *s, char *error, size_t error_size)
     const model_kind *kind = model_find(s->model);
     const char *near = model_nearest(s->model);
     if (!kind)
-        return heed__say(error, error_size, "there is no model '%s'%s%s%s", s->model,
+        return heed__say(error, error_size, "there is no model %s%s%s%s",
+                         heed__quote(s->model, strlen(s->model)).text,
                          near ? "; did you mean " : ": --help lists them", near ? near : "",
                          near ? "?" : "");
     if (kind->two_directions && s->hidden % 2)

@@ -7,6 +7,7 @@
 #include "figures.h"
 #include "judge.h"
 #include "machine.h"
+#include "program.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -297,10 +298,9 @@ static int train(trainer *w, const option *table, size_t table_size)
     return machine_interrupted() && !training_is_complete(run) ? 130 : 0;
 }
 
-static void help(const option *table, size_t size)
+static void list_models(void)
 {
     const model_kind *kind;
-    options_help(stdout, PROGRAM, summary, table, size);
     printf("\nModels\n");
     for (int i = 0; (kind = model_at(i)) != NULL; i++)
         printf("  %-16s %s\n", kind->name, kind->help);
@@ -310,24 +310,20 @@ int train_command(int count, char **arguments)
 {
     trainer *w = calloc(1, sizeof *w);
     option table[SETTINGS_OPTIONS];
-    int code = 0;
     if (!w) {
         fputs(PROGRAM ": not enough memory\n", stderr);
         return 1;
     }
     settings_begin(&w->run.m.settings);
     size_t size = settings_table(&w->run.m.settings, table);
-    switch (options_parse(PROGRAM, table, size, count, arguments, w->error, sizeof w->error)) {
-    case OPTIONS_HELP:
-        help(table, size);
-        break;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", w->error);
-        code = 2;
-        break;
-    default:
+    int code = options_begin(PROGRAM, summary, table, size, count, arguments);
+    if (code == 0)
+        list_models();
+    if (code < 0) {
         machine_catch_interrupts("\nstopping; Ctrl-C again quits at once\n");
         code = train(w, table, size);
+        if (code == 0 && !program_has_printed(w->error, sizeof w->error))
+            code = 1;
         fflush(stdout);
         if (code != 0 && w->error[0])
             fprintf(stderr, PROGRAM ": %s\n", w->error);

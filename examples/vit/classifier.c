@@ -3,6 +3,7 @@
 
 #include "config_file.h"
 #include "folder.h"
+#include "machine.h"
 #include "text.h"
 
 #include <string.h>
@@ -44,9 +45,21 @@ static size_t stored_table(settings *s, option table[SETTINGS_OPTIONS])
     return count + sizeof more / sizeof *more;
 }
 
+/* The machine must have memory for the model's numbers, of which these are most; to learn also
+ * for their gradients and two moments. */
+static bool has_room(const settings *s, bool learns, char *error, size_t error_size)
+{
+    int64_t w = s->width, blocks = 12 * s->layers * w;
+    int64_t numbers = (blocks + s->classes + s->patch * s->patch) * w;
+    return machine_has_memory(numbers * (int64_t)sizeof(float) * (learns ? 4 : 1), error,
+                              error_size);
+}
+
 bool classifier_make(classifier *c, heed_random *random, char *error, size_t error_size)
 {
     const settings *s = &c->settings;
+    if (!has_room(s, random != NULL, error, error_size))
+        return false;
     c->parameters = heed_params_new(HEED_F32, NULL);
     if (!c->parameters)
         return heed__say(error, error_size, "not enough memory for the model");

@@ -51,7 +51,7 @@ static bool read_number(reader *r, int64_t column, double most, double *value)
         memcpy(text, r->at, size);
         text[size] = '\0';
         *value = strtod(text, &end);
-        fits = *end == '\0' && end != text && isfinite(*value);
+        fits = end == text + size && isfinite(*value);
     }
     if (!fits)
         return heed__say(r->error, r->error_size, "%s:%lld: column %lld, %s, is not a number",
@@ -119,6 +119,9 @@ bool images_parse_csv(image_set *set, const char *path, const char *bytes, size_
                  .error = error,
                  .error_size = error_size };
     int64_t lines = 1, side;
+    /* Some editors begin a file with U+FEFF. */
+    if (size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
+        r.next += 3;
     for (size_t i = 0; i < size; i++)
         lines += bytes[i] == '\n';
     bool more = next_line(&r);

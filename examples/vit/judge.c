@@ -46,7 +46,8 @@ bool classifier_judge(const classifier *c, heed_tape *t, const image_set *set, j
     j->accuracy /= (double)set->count;
     if (good && !isfinite(j->loss))
         good = heed__say(error, error_size,
-                         "the loss is not finite: the numbers of the model are damaged");
+                         "the loss is not finite: the training has diverged, which a smaller "
+                         "--lr often prevents, or the numbers of the model are damaged");
     if (!good)
         free(j->confusion);
     return good;

@@ -6,6 +6,7 @@
 #include "figures.h"
 #include "folder.h"
 #include "machine.h"
+#include "program.h"
 #include "text.h"
 
 #include <heed/optim.h>
@@ -13,7 +14,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define PROGRAM "vit train"
 
@@ -75,6 +75,9 @@ static bool open_images(trainer *w)
     if (held < 1 || held == set->count)
         return heed__say(error, size, "--hold-out %g of %lld images leaves one part empty",
                          w->hold_out, (long long)set->count);
+    if (set->classes < 2)
+        return heed__say(error, size,
+                         "%s: every label is 0, which leaves nothing to tell apart", w->train);
     if (!(set->brightest > 0))
         return heed__say(error, size, "%s: every pixel of every image is 0", w->train);
     if (w->test)
@@ -117,19 +120,6 @@ static bool open_model(trainer *w)
         return say_no_memory(w);
     w->warps = (heed_random){ .seed = seed_of(w, DRAW_WARPS) };
     heed_set_training(w->tape, true);
-    return true;
-}
-
-/* A folder that holds a model already is left alone. */
-static bool open_folder(trainer *w)
-{
-    char path[4096];
-    struct stat status;
-    if (!folder_path(path, sizeof path, w->out, "config.json", w->error, sizeof w->error))
-        return false;
-    if (stat(path, &status) == 0)
-        return heed__say(w->error, sizeof w->error,
-                         "%s already holds a model: choose another folder with --out", w->out);
     return true;
 }
 
@@ -263,12 +253,17 @@ static bool train(trainer *w)
 {
     if (w->threads > 0)
         heed_set_threads((int)w->threads);
-    if (!open_folder(w) || !open_images(w) || !open_batches(w) || !open_model(w) ||
-        !folder_make(w->out, w->error, sizeof w->error) ||
+    if (!folder_is_free(w->out, w->error, sizeof w->error) || !open_images(w) ||
+        !open_batches(w) || !open_model(w) || !folder_make(w->out, w->error, sizeof w->error) ||
         !classifier_save_settings(&w->c, w->out, w->error, sizeof w->error))
         return false;
     report_start(w);
-    return loop(w) && report_end(w);
+    if (loop(w))
+        return report_end(w);
+    /* Settings without numbers are of no use, and would be in the way of another try. */
+    if (w->best_epoch == 0)
+        folder_remove_model(w->out);
+    return false;
 }
 
 static size_t options_table(trainer *w, option table[])
@@ -340,23 +335,15 @@ int train_command(int count, char **arguments)
                          .seed = 1 };
     option table[SETTINGS_OPTIONS + 20];
     size_t size = options_table(&w, table);
-    switch (options_parse(PROGRAM, table, size, count, arguments, w.error, sizeof w.error)) {
-    case OPTIONS_HELP:
-        options_help(stdout, PROGRAM, summary, table, size);
-        return 0;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", w.error);
-        return 2;
-    default:
-        break;
-    }
+    int code = options_begin(PROGRAM, summary, table, size, count, arguments);
+    if (code >= 0)
+        return code;
     if (!w.out || w.out[0] == '\0') {
         fputs(PROGRAM ": --out DIR must say where the model goes\n", stderr);
         return 2;
     }
     machine_catch_interrupts("\nstopping; Ctrl-C again quits at once\n");
-    bool good = train(&w);
-    fflush(stdout);
+    bool good = train(&w) && program_has_printed(w.error, sizeof w.error);
     if (!good)
         fprintf(stderr, PROGRAM ": %s\n", w.error);
     close_trainer(&w);

@@ -4,7 +4,7 @@
  * what stands there. */
 #include "thanks.h"
 
-#include "file.h"
+#include "folder.h"
 #include "text.h"
 
 static const double start = 3, phase = 2, rest = 1.5; /* seconds */
@@ -212,16 +212,6 @@ static void open(film *f)
         WIDTH, HEIGHT);
 }
 
-static bool write_whole(heed__text *text, const char *path, char *error, size_t error_size)
-{
-    heed__writer writer;
-    if (text->failed)
-        return heed__say(error, error_size, "cannot write %s: out of memory", path);
-    heed__writer_begin(&writer, path, NULL);
-    heed__writer_add(&writer, text->bytes, text->size);
-    return heed__writer_commit(&writer, error, error_size);
-}
-
 bool thanks_animate(heed_tape *t, bool korean, const char *path, char *error, size_t error_size)
 {
     film f = { .korean = korean };
@@ -239,7 +229,5 @@ bool thanks_animate(heed_tape *t, bool korean, const char *path, char *error, si
         said = word[chosen];
     }
     heed__text_add_string(&f.svg, "</svg>\n");
-    bool written = write_whole(&f.svg, path, error, error_size);
-    heed__text_free(&f.svg);
-    return written;
+    return file_put_text(&f.svg, path, error, error_size);
 }

@@ -150,20 +150,16 @@ int main(int argc, char **argv)
           .help = "writes section [thanks] as a moving image instead", .argument = "FILE.svg" },
     };
     const size_t size = sizeof table / sizeof *table;
-    char error[300];
-    switch (options_parse(PROGRAM, table, size, argc - 1, argv + 1, error, sizeof error)) {
-    case OPTIONS_HELP:
-        options_help(stdout, PROGRAM, summary, table, size);
-        return 0;
-    case OPTIONS_BAD:
-        fprintf(stderr, "%s\n", error);
-        return 2;
-    case OPTIONS_GOOD:
-        break;
-    }
+    int code = options_begin(PROGRAM, summary, table, size, argc - 1, argv + 1);
+    if (code >= 0)
+        return code;
     if (listed) {
         list((language)chosen);
-        return 0;
+        return fflush(stdout) == 0 ? 0 : 1;
+    }
+    if (film && (json || wanted)) {
+        fprintf(stderr, PROGRAM ": --animation goes with --lang only\n");
+        return 2;
     }
     if (film)
         return animate((language)chosen, film);

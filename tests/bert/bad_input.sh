@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2086
 # Wrong options, bad texts and damaged folders get one sentence and harm nothing; Ctrl-C keeps
 # what was learned.
 # shellcheck source=tests/bert/common.sh
@@ -55,6 +56,17 @@ damaged config.json "dropout"
 "$bert" train --lr 1e30 --clip 0 --warmup 0 --steps 50 --width 8 --layers 1 --heads 2 >out 2>err
 is "NaN ends a training with 1" test $? -eq 1
 is "and one sentence" grep -q "not finite.* --lr" err
+"$bert" train $tiny --lr 1e30 --clip 0 --warmup 0 --steps 1 --out diverged >out 2>err
+is "NaN after the last step ends a training with 1" test $? -eq 1
+is "and one sentence again" grep -q "not finite.* --lr" err
+is "and such numbers are not kept" test ! -e diverged/model.safetensors
+refuses 1 "cannot make the folder few" train $tiny --out few/run
+full "$bert" --help
+full "$bert" train --help
+full "$bert" train $tiny
+if awk '$1 == "MemAvailable:" && $2 < 190000000 { few = 1 } END { exit !few }' /proc/meminfo; then
+    refuses 1 "of memory" train --width 4096 --layers 64 --out large
+fi
 
 "$bert" train --width 8 --layers 1 --heads 2 --steps 100000000 --every 10 --out stopped >out 2>err &
 pid=$!

@@ -106,6 +106,8 @@ sed 's/"hidden": 8/"hidden": 9/' run/config.json >new
 damaged config.json "model.safetensors"
 sed 's/"gru"/"grue"/' run/config.json >new
 damaged config.json "did you mean gru"
+sed 's/"gru"/"gr\\nu"/' run/config.json >new
+damaged config.json "there is no model 'gr"
 sed 's/"layers": 1/"layers": 1000/' run/config.json >new
 damaged config.json "config.json"
 sed 's/"numbers"/"letters"/' run/config.json >new
@@ -116,6 +118,15 @@ sed '/"dropout"/d' run/config.json >new
 damaged config.json '"dropout" is missing'
 sed 's/"dropout"/"drop"/' run/config.json >new
 damaged config.json "'drop' is not known"
+sed 's/"smoothing": 0/"smoothing": 1/' run/config.json >new
+damaged config.json '"smoothing" is not between'
+sed 's/"model": "gru"/"model": null/' run/config.json >new
+damaged config.json '"model" must be a string'
+full "$translate" --help
+full "$translate" train --help
+# shellcheck disable=SC2086
+full "$translate" train --model gru $tiny --out unseen
+is "what was learned is kept all the same" test -s unseen/model.safetensors
 echo '{"format": "heed gpt"}' >new
 damaged config.json "not the configuration"
 

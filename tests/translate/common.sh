@@ -1,27 +1,6 @@
 # shellcheck shell=sh disable=SC2034
-# What the end-to-end tests of translate share: POSIX sh, sourced by each. A test is called with
-# the program and a folder for its files, and prints TAP.
-#
-#     . "$(dirname "$0")/common.sh"
-#     is "a name" test -e "$work/file"
-#     refuses 2 "did you mean --layers" train --layrs 3
-#     finish
-
-[ $# -eq 2 ] || { echo "usage: $0 TRANSLATE FOLDER" >&2; exit 2; }
-translate=$1
-work=$2/translate.$(basename "$0" .sh).$$
-rm -rf "$work"
-mkdir -p "$work"
-# Absolute, so that a test may change its folder.
-case $translate in /*) ;; *) translate=$PWD/$translate ;; esac
-work=$(cd "$work" && pwd)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-
-# These models are too small for several threads to be of use.
-OMP_NUM_THREADS=1
-export OMP_NUM_THREADS
-tiny="--count 300 --hidden 8 --embedding 8 --epochs 1"
-program=$translate
+# What the end-to-end tests of translate share: POSIX sh, sourced by each.
 # shellcheck source=tests/programs.sh
 . "$(dirname "$0")/../programs.sh"
+translate=$program
+tiny="--count 300 --hidden 8 --embedding 8 --epochs 1"

@@ -2,7 +2,7 @@
 # Wrong options, broken images and damaged folders get one sentence and harm nothing; Ctrl-C
 # keeps the best epoch.
 # Texts of files are formats of printf, whose escapes are bytes.
-# shellcheck disable=SC2059
+# shellcheck disable=SC2059,SC2086
 # shellcheck source=tests/vit/common.sh
 . "$(dirname "$0")/common.sh"
 cd "$work" || exit 1
@@ -42,7 +42,10 @@ broken "column 1 must be from 0 to 65535, not -1" '\0551,2,3,4,0\n'
 broken "column 5 must be from 0 to 999, not 1000" "${good}1,2,3,4,1000\n"
 broken "bad.csv:3: the label 0.5 is no whole number" "${good}1,2,3,4,0.5\n"
 broken "6 columns are not the pixels of a square image" '1,2,3,4,5,0\n'
-black='0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n0,0,0,0,0\n'
+broken "column 2, .* is not a number" '1,2\000x,3,4,0\n'
+broken "one part empty" '\357\273\277a,b,c,d,class\n1,2,3,4,0\n'
+broken "bad.csv: every label is 0" "$(awk 'BEGIN { for (i = 0; i < 20; i++) printf "7,2,0,0,0\\n" }')"
+black='0,0,0,0,0\n0,0,0,0,1\n0,0,0,0,0\n0,0,0,0,1\n0,0,0,0,0\n'
 broken "every pixel of every image is 0" "$black$black"
 
 head='\000\000\010\003\000\000\000\002\000\000\000\001\000\000\000\001'
@@ -102,6 +105,22 @@ damaged config.json "'layer' is not known"
 "$vit" train --lr 1e30 --clip 0 --warmup 0 --epochs 2 --width 8 --layers 1 --out diverged >out 2>err
 is "NaN ends a training with 1" test $? -eq 1
 is "and one sentence" grep -q "not finite.* --lr" err
+is "and leaves no folder that is in the way" test ! -e diverged/config.json
+"$vit" train --lr 1e30 --clip 0 --warmup 0 --epochs 1 --batch 65536 --width 8 --layers 1 --out diverged >out 2>err
+is "NaN after the only step ends a training with 1" test $? -eq 1
+is "and one sentence again" grep -q "not finite.* --lr" err
+full "$vit" --help
+full "$vit" train --help
+# shellcheck disable=SC2086
+full "$vit" train $tiny --out unseen
+is "what was learned is kept all the same" test -s unseen/model.safetensors
+if awk '$1 == "MemAvailable:" && $2 < 190000000 { few = 1 } END { exit !few }' /proc/meminfo; then
+    refuses 1 "of memory" train --width 4096 --layers 64 --out large
+fi
+# A byte order mark is no name of a column.
+awk 'BEGIN { printf "\357\273\277"; for (i = 0; i < 20; i++) print "1,2,3," i ",", i % 2 }' | tr -d ' ' >bom.csv
+"$vit" train $tiny --patch 1 --train bom.csv --out bom >out
+is "an image after a byte order mark is one" grep -q ": 18 to learn from, 2 dev" out
 
 "$vit" train --width 8 --layers 1 --heads 2 --epochs 100000 --out stopped >out 2>err &
 pid=$!
