@@ -93,7 +93,7 @@ static heed_tensor *parallel(heed_tape *t, const heed_block *m, heed_tensor *x,
 heed_tensor *heed_block_forward(heed_tape *t, const heed_block *m, heed_tensor *x,
                                 const heed_block_inputs *inputs)
 {
-    const heed_block_inputs none = { NULL }, *in = inputs ? inputs : &none;
+    const heed_block_inputs none = { 0 }, *in = inputs ? inputs : &none;
     heed_position start = heed_mark(t);
     if (!m->cross && (in->source || in->source_cache))
         return heed_fail(t, "block: without cross-attention it takes no source");
@@ -146,7 +146,7 @@ static bool check_caches(heed_tape *t, const heed_block_stack *m, const heed_cac
 heed_tensor *heed_block_stack_forward(heed_tape *t, const heed_block_stack *m, heed_tensor *x,
                                       const heed_block_inputs *inputs)
 {
-    heed_block_inputs in = inputs ? *inputs : (heed_block_inputs){ NULL };
+    heed_block_inputs in = inputs ? *inputs : (heed_block_inputs){ 0 };
     if (!t || heed_error(t))
         return NULL;
     if (!m->blocks)

@@ -148,8 +148,8 @@ static double score(const operands *x, const int64_t at[4])
     for (int64_t d = 0; d < D; d++)
         sum += heed_at(x->q, ((b * H + h) * T + i) * D + d) *
                heed_at(x->k, ((b * heads + h / (H / heads)) * S + j) * D + d);
-    sum *= o->scale ? o->scale : 1 / sqrt(D);
-    sum = o->cap ? o->cap * tanh(sum / o->cap) : sum;
+    sum *= o->scale != 0 ? o->scale : 1 / sqrt(D);
+    sum = o->cap != 0 ? o->cap * tanh(sum / o->cap) : sum;
     sum = o->score ? 2 * sum : sum;
     sum += o->bias ? broadcast(o->bias, at) : 0;
     return sum - (o->slopes ? heed_at(o->slopes, h) * fabs((double)(place - j)) : 0);

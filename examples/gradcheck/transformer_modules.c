@@ -19,7 +19,7 @@ static const int32_t lengths[B] = { S, S - 1 };
 static heed_tensor *block_of(heed_tape *t, heed_tensor *const x[], void *m)
 {
     const heed_block *block = m;
-    heed_block_inputs in = { NULL };
+    heed_block_inputs in = { 0 };
     if (block->cross) {
         in.source = x[1];
         in.source_mask = heed_padding_mask(t, B, S, lengths);
