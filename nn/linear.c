@@ -8,6 +8,10 @@ void heed_linear_init(heed_linear_module *m, heed_params *ps, const char *name, 
                       int64_t out, heed_linear_options options)
 {
     *m = (heed_linear_module){ 0 };
+    if (options.init < HEED_INIT_XAVIER || options.init > HEED_INIT_GPT2_RESIDUAL) {
+        heed_params_fail(ps, "linear: there is no initialisation %d", (int)options.init);
+        return;
+    }
     heed_params_scope(ps, name);
     m->weight =
         heed_parameter_new(ps, "weight", HEED_SHAPE(out, in), HEED_DECAY | HEED_ADAPTABLE);

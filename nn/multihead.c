@@ -65,6 +65,9 @@ static bool check_numbers(heed_params *ps, const heed_multihead_attention_option
         return fail(ps, "the cap is negative:", o->cap);
     if (o->windowed && (o->left < 0 || o->right < 0))
         return fail(ps, "the window is negative:", (double)(o->left < 0 ? o->left : o->right));
+    if (!o->windowed && (o->left != 0 || o->right != 0))
+        return fail(ps, "windowed is off, but the window reaches",
+                    (double)(o->left != 0 ? o->left : o->right));
     if (o->prefix < 0)
         return fail(ps, "the prefix is negative:", (double)o->prefix);
     if (o->positions < 0)
@@ -262,6 +265,8 @@ static bool check_forward(heed_tape *t, const heed_multihead_attention *m, const
         wrong = "the source needs shape [B, S, C]";
     else if (cache && !o->cross && o->causality == HEED_NOT_CAUSAL)
         wrong = "a cache needs causal self-attention";
+    else if (o->cross && cache && heed_cache_length(cache) > 0 && heed_recording(t))
+        wrong = "what a cache holds of the source has no derivative; turn recording off";
     else if (cache && o->positions && cache->capacity > o->positions)
         wrong = "the cache is longer than the positions there are";
     if (wrong)

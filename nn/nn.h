@@ -292,7 +292,7 @@ HEED_API void heed_multihead_attention_init(heed_multihead_attention *m, heed_pa
  * to [B, H, T, S]. cache: NULL, or for self-attention x is the T positions after those it holds
  * (a prefix must come in one call, for its positions see what is there);
  * for cross-attention the source's keys and values are computed once and kept, and later calls
- * may leave the source NULL (evaluation only). */
+ * may leave the source NULL. Caches have no derivative: with recording off. */
 HEED_API heed_tensor *heed_multihead_attention_forward(heed_tape *t,
                                                        const heed_multihead_attention *m,
                                                        heed_tensor *x, heed_tensor *source,

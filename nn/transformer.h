@@ -64,7 +64,8 @@ typedef struct heed_transformer_source {
     heed_tensor *states; /* [B, S, C] */
     heed_tensor *mask;   /* bool [B, 1, 1, S], true for what is no padding, or NULL */
 } heed_transformer_source;
-/* ids [B, S]; lengths: NULL, or B numbers in 1 .. S, beyond which is padding. */
+/* ids [B, S]; lengths: NULL, or B numbers in 0 .. S, beyond which is padding. Of a sentence of
+ * length 0 the decoder reads 0. */
 HEED_API heed_transformer_source heed_transformer_encode(heed_tape *t,
                                                          const heed_transformer *m,
                                                          heed_tensor *ids,

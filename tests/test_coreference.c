@@ -100,7 +100,7 @@ START_TEST(it_is_the_animal)
         heed_multihead_attention_init(
             &m.layer[i], ps, i ? "second" : "first", WIDTH,
             (heed_multihead_attention_options){
-                .heads = 1, .windowed = i == 0, .right = 2, .random = &r });
+                .heads = 1, .windowed = i == 0, .right = i == 0 ? 2 : 0, .random = &r });
     heed_optimizer *o = heed_adam_new(ps, (heed_adam_options){ .lr = 0.01 });
     for (int i = 0; i < 400; i++) {
         draw_sentences(&s, &r);

@@ -191,8 +191,13 @@ START_TEST(a_source_is_read_once)
         same("cross", y, expected->data, 1e-12);
     }
     ck_assert_int_eq(heed_cache_length(&cache), 4);
+    heed_set_recording(t, true);
+    ck_assert_ptr_null(heed_multihead_attention_forward(t, &m, x, source, NULL, &cache));
+    ck_assert_ptr_nonnull(strstr(heed_error(t), "has no derivative; turn recording off"));
+    heed_tape_reset(t);
     heed_cache_clear(&cache);
-    ck_assert_ptr_null(heed_multihead_attention_forward(t, &m, x, NULL, NULL, &cache));
+    ck_assert_ptr_null(heed_multihead_attention_forward(t, &m, drawn(t, HEED_SHAPE(B, T, C), 1),
+                                                        NULL, NULL, &cache));
     ck_assert_ptr_nonnull(strstr(heed_error(t), "cross-attention needs a source"));
     heed_cache_free(&cache);
     heed_tape_free(t);
@@ -337,6 +342,8 @@ static const struct {
     { { .heads = 2, .cross = true, .rotary = true }, "which cross-attention's are not" },
     { { .heads = 2, .causality = (heed_causality)9 }, "there is no causality 9" },
     { { .heads = 2, .gate = (heed_gate)9 }, "there is no gate 9" },
+    { { .heads = 2, .left = 3 }, "windowed is off, but the window reaches 3" },
+    { { .heads = 2, .init = (heed_init)9 }, "there is no initialisation 9" },
     { { .heads = 2, .scale = -1 }, "the scale is negative: -1" },
     { { .heads = 2, .cap = -2 }, "the cap is negative: -2" },
     { { .heads = 2, .windowed = true, .left = -3 }, "the window is negative: -3" },

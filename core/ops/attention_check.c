@@ -18,10 +18,8 @@ heed__attention heed__attention_resolve(const heed_attention_options *o, int64_t
     a.scale = o->scale == 0 ? width > 0 ? 1 / sqrt((double)width) : 1 : o->scale;
     a.cap = o->cap;
     a.windowed = o->windowed;
-    if (o->windowed) {
-        a.left = reach(o->left);
-        a.right = reach(o->right);
-    }
+    a.left = reach(o->left);
+    a.right = reach(o->right);
     a.prefix = reach(o->prefix);
     return a;
 }
@@ -116,6 +114,9 @@ static bool check_attributes(heed_tape *t, const heed_call *c)
         return heed_refuse(t, c,
                            "the window reaches %lld to the left and %lld to the right, "
                            "which must not be negative",
+                           (long long)a->left, (long long)a->right);
+    if (!a->windowed && (a->left != 0 || a->right != 0))
+        return heed_refuse(t, c, "left %lld and right %lld are of a window, which is off",
                            (long long)a->left, (long long)a->right);
     if (a->prefix < 0)
         return heed_refuse(t, c, "prefix %lld is negative", (long long)a->prefix);
