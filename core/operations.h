@@ -485,7 +485,7 @@ typedef heed_tensor *heed_attention_score(heed_tape *t, heed_tensor *scores, voi
 typedef struct heed_attention_options {
     double scale; /* of the scores, > 0; 0 means 1/sqrt(D) */
     heed_causality causality;
-    double dropout; /* of the weights, while training; takes the composed form */
+    double dropout; /* of the weights, while training: in [0, 1) */
     bool composed;  /* build it from matmul, softmax and where instead of the fused kernel */
     double cap;     /* Gemma 2 (Riviere et al. 2024) */
     /* Hides all keys but p - left .. p + right (Beltagy et al. 2020); HEED_END: no limit. */

@@ -83,6 +83,16 @@ static const variant variants[] = {
       true,
       true,
       true },
+    { 70, 90, 4, { .dropout = 0.3 }, { 0 }, false, false, false },
+    { 300, 301, 2, { CACHED, .dropout = 0.1 }, { 0 }, true, false, true },
+    { 130,
+      131,
+      1,
+      { CACHED, .windowed = true, .left = 50, .prefix = 3, .cap = 0.9, .dropout = 0.5 },
+      HEED_DIMS(2, 4, 130, 131),
+      false,
+      true,
+      true },
 };
 
 static heed_tensor *attend(heed_tape *t, const variant *v, bool composed,
@@ -114,6 +124,7 @@ START_TEST(fused_is_composed)
     heed_tensor *leaf[2][LEAVES], *y[2];
     for (int i = 0; i < 2; i++) {
         t[i] = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
+        heed_set_training(t[i], true);
         y[i] = attend(t[i], v, i == 1, leaf[i]);
         ck_assert_msg(y[i] != NULL, "%s", heed_error(t[i]));
         heed_tensor *weights = numbers(t[i], heed_shape_of(y[i]), 8);
@@ -172,7 +183,8 @@ START_TEST(packed_is_apart)
     heed_attention_options o = {
         .causality = HEED_CAUSAL_TOP_LEFT, .cap = 1, .windowed = true, .left = 9, .prefix = 2
     };
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++) { /* nothing is dropped: it is no training */
+        o.dropout = i ? 0.5 : 0;
         o.slopes = i ? heed_alibi_slopes(t, 2) : NULL;
         o.sinks = i ? numbers(t, HEED_SHAPE(2), 2) : NULL;
         heed_tensor *apart = heed_attention(t, part[0], part[1], part[2], NULL, &o);
@@ -180,6 +192,29 @@ START_TEST(packed_is_apart)
              0);
     }
     heed_tape_free(t);
+}
+END_TEST
+
+/* Dropout takes the same weights from every form of one call. */
+START_TEST(packed_drops_the_same)
+{
+    heed_tensor *y[2], *gradient[2];
+    heed_tape *t[2];
+    for (int i = 0; i < 2; i++) {
+        t[i] = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
+        heed_set_training(t[i], true);
+        heed_tensor *qkv = numbers(t[i], HEED_SHAPE(2, 50, 24), 1);
+        heed_attention_options o = { .causality = HEED_CAUSAL_TOP_LEFT,
+                                     .dropout = 0.4,
+                                     .composed = i };
+        y[i] = heed_keep(t[i], heed_attention_packed(t[i], qkv, 2, NULL, &o));
+        ck_assert_msg(heed_backward(t[i], heed_sum(t[i], heed_square(t[i], y[i]))), "%s",
+                      heed_error(t[i]));
+        gradient[i] = heed_gradient(t[i], qkv);
+    }
+    same("y", y[0], y[1], 1e-12);
+    same("gradient", gradient[0], gradient[1], 1e-12);
+    heed_tape_free(t[0]), heed_tape_free(t[1]);
 }
 END_TEST
 
@@ -217,7 +252,9 @@ static size_t peak_at(int64_t length)
                                  .prefix = 3,
                                  .slopes = slopes,
                                  .sinks = sinks,
-                                 .bias = bias };
+                                 .bias = bias,
+                                 .dropout = 0.1 };
+    heed_set_training(t, true);
     heed_tensor *y = heed_attention(t, x, x, x, NULL, &o);
     ck_assert_msg(heed_backward(t, heed_sum(t, y)), "%s", heed_error(t));
     size_t peak = heed_tape_memory(t).peak;
@@ -445,6 +482,7 @@ int main(void)
     tcase_add_loop_test(tests, fused_is_composed, 0, sizeof variants / sizeof *variants);
     tcase_add_test(tests, weights_of_the_same_call);
     tcase_add_test(tests, packed_is_apart);
+    tcase_add_test(tests, packed_drops_the_same);
     tcase_add_test(tests, unlimited_window);
     tcase_add_test(tests, memory_is_linear);
     tcase_add_test(tests, score_function);

@@ -171,12 +171,12 @@ static void expected_row(const operands *x, int64_t h, int64_t i, double row[S])
 START_TEST(every_variant)
 {
     const variant *a = &variants[_i];
-    for (int form = 0; form < 3; form++) { /* fused, composed, composed with dropout */
+    for (int form = 0; form < 4; form++) { /* fused, composed, and both with dropout */
         heed_maps *m = new_maps((heed_maps_options){ .example = EXAMPLE });
         heed_tape *t = new_tape(HEED_F64);
         operands x = operands_of(t, a);
-        x.o.composed = form > 0;
-        x.o.dropout = form == 2 ? 0.5 : 0;
+        x.o.composed = form % 2 == 1;
+        x.o.dropout = form >= 2 ? 0.5 : 0;
         heed_set_training(t, true);
         heed_maps_watch(m, t);
         heed_attention(t, x.q, x.k, x.v, x.mask, &x.o);

@@ -188,7 +188,9 @@ typedef struct kernel_cross_entropy {
  * Query i sees key j when it does by position, the mask is NULL or mask[b,h,i,j] is not 0, and
  * the bias is not -inf. By position: j < prefix, or (not causal, or j <= p) and (not windowed,
  * or p - left <= j <= p + right). A sink is one more score in the softmax's denominator, with
- * no value; lse counts it. A query that sees no key gives O = 0, lse = +inf, and gradients of
+ * no value; lse counts it. Dropout takes away weights, each with its probability, and divides the
+ * others by 1 - probability; which, is decided by the key and the weight's place in [B, H, T, S],
+ * as kernel_dropout does it. A query that sees no key gives O = 0, lse = +inf, and gradients of
  * 0. Non-finite values in keys or values that a query may not see never reach its result. Width
  * strides are 1. Heads: `heads` of q, o; `kv_heads` of k, v divides heads; query head h reads kv head h /
  * (heads/kv_heads). */
@@ -198,6 +200,8 @@ typedef struct kernel_attention {
     int64_t q_strides[3], k_strides[3], v_strides[3]; /* batch, head, row */
     double scale;                                     /* > 0 */
     double cap;                                       /* 0: none */
+    double dropout;                                   /* 0 <= probability < 1 */
+    uint64_t dropout_key;
     bool causal, windowed;
     int64_t offset, left, right, prefix; /* the last three not negative */
     const uint8_t *mask;                 /* bool, or NULL */

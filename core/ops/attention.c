@@ -3,8 +3,9 @@
 #include "attention.h"
 
 /* attention.   S = cap tanh(scale Q K^T / cap) + bias - slope |p - j|, P = softmax(S) over the
- * visible keys (and a sink, which has no value), O = P V; L = log-sum-exp is kept.
- *   GV = P^T GO,  dP = GO V^T,  dS = P (dP - rowsum(dP P)) = P (dP - rowsum(GO O)),
+ * visible keys (and a sink, which has no value), O = P V; L = log-sum-exp is kept. Dropout
+ * makes it O = (M P) V, with M 0 or 1/(1 - p), replayed from a key:
+ *   GV = (M P)^T GO,  dP = M (GO V^T),  dS = P (dP - rowsum(dP P)) = P (dP - rowsum(GO O)),
  *   dU = dS (1 - tanh^2),  GQ = scale dU K,  GK = scale dU^T Q,
  *   Gbias = dS,  Gslope = -sum dS |p - j|,  Gsink = -sum exp(sink - L) rowsum(GO O);
  * P = exp(S - L) is computed again, block by block. Without a cap dU = dS. */
@@ -102,6 +103,24 @@ static const heed_case attention_cases[] = {
              { .shape = HEED_DIMS(1, 1, 4, 2) } },
       .absent = ALONE,
       SCALED(0.7, HEED_CAUSAL_BOTTOM_RIGHT) },
+    { .label = "a third dropped, shared keys",
+      .x = { { .shape = HEED_DIMS(2, 2, 3, 2) },
+             { .shape = HEED_DIMS(2, 1, 5, 2) },
+             { .shape = HEED_DIMS(2, 1, 5, 3) } },
+      .absent = ALONE,
+      .attributes = &(const heed__attention){ .scale = 0.8,
+                                              .causality = HEED_CAUSAL_BOTTOM_RIGHT,
+                                              .dropout = { 1.0 / 3, 42 } } },
+    { .label = "dropped, capped, biased, with slopes and sinks",
+      .x = { { .shape = HEED_DIMS(1, 2, 3, 2) },
+             { .shape = HEED_DIMS(1, 2, 5, 2) },
+             { .shape = HEED_DIMS(1, 2, 5, 3) },
+             { 0 },
+             { .shape = HEED_DIMS(1, 2, 3, 5) },
+             { .shape = HEED_DIMS(2) },
+             { .shape = HEED_DIMS(2) } },
+      .absent = 8,
+      .attributes = &(const heed__attention){ .scale = 1, .cap = 2, .dropout = { 0.5, 7 } } },
     { .label = "masked",
       .x = { { .shape = HEED_DIMS(1, 1, 2, 3) },
              { .shape = HEED_DIMS(1, 1, 4, 3) },
@@ -256,6 +275,10 @@ static const heed_case attention_refusals[] = {
       .x = { QKV(2, 5, 4, 2), { 0 }, { 0 }, { 0 }, { .shape = HEED_DIMS(2, 1) } },
       .absent = ALONE & ~64u,
       SCALED(1, HEED_NOT_CAUSAL) },
+    { .label = "dropout 1 is not in [0, 1)",
+      .x = { QKV(2, 5, 4, 2) },
+      .absent = ALONE,
+      .attributes = &(const heed__attention){ .scale = 1, .dropout = { 1, 0 } } },
     { .label = "cap -1 is negative",
       .x = { QKV(2, 5, 4, 2) },
       .absent = ALONE,
@@ -294,9 +317,9 @@ HEED_DEFINE_OP(attention) = {
     .attributes_size = sizeof(heed__attention),
     .shape = heed__attention_shape,
     .run = heed__attention_run,
-    .formula = "O = P V, P = softmax(S) over the visible keys and a sink, "
-               "S = cap tanh(scale Q K^T / cap) + bias - slope |p - j|",
-    .adjoint = "GV = P^T GO, dS = P (GO V^T - rowsum(GO O)), dU = dS (1 - tanh^2), "
+    .formula = "O = (M P) V, P = softmax(S) over the visible keys and a sink, "
+               "S = cap tanh(scale Q K^T / cap) + bias - slope |p - j|, M = 1 or dropout's",
+    .adjoint = "GV = (M P)^T GO, dS = P (M (GO V^T) - rowsum(GO O)), dU = dS (1 - tanh^2), "
                "GQ = scale dU K, GK = scale dU^T Q, Gbias = dS, Gslope = -sum dS |p - j|, "
                "Gsink = -sum exp(sink - L) rowsum(GO O)",
     .cost = "B H T S (2 D + 2 Dv) + B H T S (6 D + 4 Dv)",
@@ -315,8 +338,9 @@ heed_tensor *heed_attention(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_t
     if (!t || heed_error(t))
         return NULL;
     heed__attention a = heed__attention_resolve(&o, q && q->ndim == 4 ? q->shape[3] : 1);
+    a.dropout = heed__attention_dropout(t, &o);
     heed_tensor *x[ATTENTION_OPERANDS] = { q, k, v, mask, o.bias, o.slopes, o.sinks };
-    if (heed__attention_fuses(t, &o)) {
+    if (heed__attention_fuses(&o)) {
         heed_tensor *y = heed_apply(t, &heed_op_attention, ATTENTION_OPERANDS, x, &a);
         heed__attention_show(t, q, k, mask, &o);
         return heed_error(t) ? NULL : y;
@@ -328,6 +352,6 @@ heed_tensor *heed_attention(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_t
         if (!x[i])
             return heed_fail(t, "attention: operand %d is NULL", i);
     }
-    heed__attention_extras extras = { heed_training(t) ? o.dropout : 0, o.score, o.user };
+    heed__attention_extras extras = { o.score, o.user };
     return heed__attention_check(t, &call) ? heed__attention_compose(t, &call, &extras) : NULL;
 }

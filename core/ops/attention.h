@@ -10,6 +10,7 @@ typedef struct heed__attention {
     int64_t left, right, prefix;
     heed_causality causality;
     bool windowed;
+    heed__dropout dropout;
 } heed__attention;
 
 /* Operands of the forward records, in this order; those of the gradients go on with o, go, lse.
@@ -41,10 +42,9 @@ bool heed__attention_fits(heed_tape *t, const heed_call *c);
 bool heed__attention_shape(heed_tape *t, const heed_call *c, heed_result *r);
 void heed__attention_run(const heed_call *c, heed_tensor *y);
 
-/* In plain ops (attention_compose.c). What only they can do: dropout of the weights, and scores
- * changed by a function of the caller's. */
+/* In plain ops (attention_compose.c). What only they can do: scores changed by a function of the
+ * caller's. */
 typedef struct heed__attention_extras {
-    double dropout;
     heed_attention_score *score;
     void *user;
 } heed__attention_extras;
@@ -67,14 +67,16 @@ void heed__attention_gradients(const heed_call *c, const heed_tensor *o, const h
 heed_tensor *heed__attention_sinks_gradient(heed_tape *t, heed_tensor *sinks, heed_tensor *lse,
                                             heed_tensor *d);
 
-/* The attributes an options struct asks for; width is a head's. */
+/* The attributes an options struct asks for, dropout aside; width is a head's. */
 heed__attention heed__attention_resolve(const heed_attention_options *o, int64_t width);
+/* The dropout of a call, which may draw. */
+heed__dropout heed__attention_dropout(heed_tape *t, const heed_attention_options *o);
 /* Shows the weights of a call that the fused kernel has done, if somebody watches. */
 void heed__attention_show(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_tensor *mask,
                           const heed_attention_options *o);
 /* What of a mask or a bias belongs to one example; NULL if there is none. */
 heed_tensor *heed__attention_example(heed_tape *t, heed_tensor *x, int64_t example);
 /* Whether the fused kernel can do what is asked for. */
-bool heed__attention_fuses(const heed_tape *t, const heed_attention_options *o);
+bool heed__attention_fuses(const heed_attention_options *o);
 
 #endif

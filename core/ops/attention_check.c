@@ -24,9 +24,17 @@ heed__attention heed__attention_resolve(const heed_attention_options *o, int64_t
     return a;
 }
 
-bool heed__attention_fuses(const heed_tape *t, const heed_attention_options *o)
+heed__dropout heed__attention_dropout(heed_tape *t, const heed_attention_options *o)
 {
-    return !o->composed && !o->score && !(o->dropout != 0 && heed_training(t));
+    bool off = !heed_training(t) && o->dropout >= 0 && o->dropout < 1;
+    if (off || o->dropout == 0)
+        return (heed__dropout){ 0, 0 };
+    return heed__draw_dropout(t, o->dropout);
+}
+
+bool heed__attention_fuses(const heed_attention_options *o)
+{
+    return !o->composed && !o->score;
 }
 
 void heed__attention_strides(const heed_tensor *x, int64_t strides[4])
@@ -63,6 +71,8 @@ kernel_attention heed__attention_arguments(const heed_call *c)
                            .v = v ? v->data : NULL,
                            .scale = a->scale,
                            .cap = a->cap,
+                           .dropout = a->dropout.probability,
+                           .dropout_key = a->dropout.key,
                            .causal = a->causality != HEED_NOT_CAUSAL,
                            .windowed = a->windowed,
                            .left = a->left,
@@ -110,6 +120,8 @@ static bool check_attributes(heed_tape *t, const heed_call *c)
         return heed_refuse(t, c, "scale %g is not positive", a->scale);
     if (!(a->cap >= 0) || isinf(a->cap))
         return heed_refuse(t, c, "cap %g is negative or not finite", a->cap);
+    if (!(a->dropout.probability >= 0 && a->dropout.probability < 1))
+        return heed_refuse(t, c, "dropout %g is not in [0, 1)", a->dropout.probability);
     if (a->windowed && (a->left < 0 || a->right < 0))
         return heed_refuse(t, c,
                            "the window reaches %lld to the left and %lld to the right, "

@@ -1,5 +1,5 @@
 /* Attention in plain ops: the oracle of the fused kernel, its way to higher order, and the only
- * form that takes dropout on the weights or a score function. */
+ * form that takes a score function. */
 #include "attention.h"
 
 static heed_tensor *number(heed_tape *t, double value, heed_dtype dtype)
@@ -166,13 +166,14 @@ heed_tensor *heed__attention_compose_weights(heed_tape *t, const heed_call *c,
 heed_tensor *heed__attention_compose(heed_tape *t, const heed_call *c,
                                      const heed__attention_extras *extras)
 {
+    const heed__attention *a = c->attributes;
     heed_tensor *any = NULL, *weights = weights_of(t, c, &any, extras);
     if (!weights)
         return NULL;
     heed_tensor *v = spread(t, c->x[ATTENTION_V], c->x[ATTENTION_Q]->shape[1], any);
     if (extras)
         heed_attention_show(t, weights, false);
-    if (extras && extras->dropout != 0)
-        weights = heed_dropout(t, weights, extras->dropout);
+    if (a->dropout.probability > 0)
+        weights = heed__apply1(t, &heed_op_dropout, weights, &a->dropout);
     return heed_matmul(t, weights, v);
 }

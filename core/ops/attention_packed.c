@@ -128,6 +128,13 @@ static heed_tensor *packed_compose(heed_tape *t, const heed_call *c)
         { .scale = s, .causality = c }, .heads = h \
     }
 static const heed_case packed_cases[] = {
+    { .label = "half dropped",
+      .x = { { .shape = HEED_DIMS(2, 3, 12) } },
+      .absent = 2,
+      .attributes =
+          &(const packed_attributes){
+              { .scale = 0.7, .causality = HEED_CAUSAL_TOP_LEFT, .dropout = { 0.5, 3 } },
+              .heads = 2 } },
     { .label = "two heads, causal",
       .x = { { .shape = HEED_DIMS(1, 2, 12) } },
       .absent = 2,
@@ -267,7 +274,8 @@ heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads, he
         &o, qkv && qkv->ndim == 3 && heads > 0 ? qkv->shape[2] / 3 / heads : 1);
     a.heads = heads;
     heed_tensor *x[2] = { qkv, mask };
-    if (heed__attention_fuses(t, &o) && !o.bias && !o.slopes && !o.sinks) {
+    if (heed__attention_fuses(&o) && !o.bias && !o.slopes && !o.sinks) {
+        a.attention.dropout = heed__attention_dropout(t, &o);
         heed_tensor *y = heed_apply(t, &heed_op_attention_packed, 2, x, &a);
         watched w = { qkv, mask, &o, heads };
         if (heed_attention_watched(t))

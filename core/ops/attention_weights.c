@@ -206,7 +206,7 @@ heed_tensor *heed_attention_weights(heed_tape *t, heed_tensor *q, heed_tensor *k
         return NULL;
     valueless u;
     view_call(&call, &u);
-    heed__attention_extras extras = { 0, o.score, o.user };
+    heed__attention_extras extras = { o.score, o.user };
     return heed__attention_compose_weights(t, &u.call, &extras);
 }
 

@@ -3,22 +3,17 @@
 #include "../engine.h"
 #include "ops.h"
 
-typedef struct dropout_attributes {
-    double probability;
-    uint64_t key;
-} dropout_attributes;
-
 /* dropout.   y_i = m_i x_i/(1 - p), m_i = 0 with probability p;   gx_i = m_i gy_i/(1 - p) */
 static bool dropout_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
-    double p = ((const dropout_attributes *)c->attributes)->probability;
+    double p = ((const heed__dropout *)c->attributes)->probability;
     if (!(p >= 0 && p < 1))
         return heed_refuse(t, c, "probability %g is not in [0, 1)", p);
     return heed__shape_like(t, c, r);
 }
 static void dropout_run(const heed_call *c, heed_tensor *y)
 {
-    const dropout_attributes *a = c->attributes;
+    const heed__dropout *a = c->attributes;
     kernel_dropout d = { .n = heed_size(y),
                          .x = c->x[0]->data,
                          .y = y->data,
@@ -36,10 +31,10 @@ static void dropout_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_t
 static const heed_case dropout_cases[] = {
     { .label = "a third",
       .x = { { .shape = HEED_DIMS(4, 3) } },
-      .attributes = &(const dropout_attributes){ 1.0 / 3, 42 } },
+      .attributes = &(const heed__dropout){ 1.0 / 3, 42 } },
     { .label = "none",
       .x = { { .shape = HEED_DIMS(2), .values = (const double[]){ 1, 2 } } },
-      .attributes = &(const dropout_attributes){ 0, 1 },
+      .attributes = &(const heed__dropout){ 0, 1 },
       .stated = true,
       .y = (const double[]){ 1, 2 },
       .gx = { (const double[]){ 1, 1 } } },
@@ -47,7 +42,7 @@ static const heed_case dropout_cases[] = {
 HEED_DEFINE_OP(dropout) = { .name = "dropout",
                             .arity = 1,
                             .dense = 1,
-                            .attributes_size = sizeof(dropout_attributes),
+                            .attributes_size = sizeof(heed__dropout),
                             .shape = dropout_shape,
                             .run = dropout_run,
                             .formula = "y = m x/(1 - p)",
@@ -56,11 +51,17 @@ HEED_DEFINE_OP(dropout) = { .name = "dropout",
                             .vjp = dropout_vjp,
                             HEED_CASES(dropout_cases) };
 
+heed__dropout heed__draw_dropout(heed_tape *t, double probability)
+{
+    return (heed__dropout){ probability, heed__draw_key(t) };
+}
+
 heed_tensor *heed_dropout(heed_tape *t, heed_tensor *x, double p)
 {
     if (!t || heed_error(t))
         return NULL;
     if (x && !heed_training(t) && p >= 0 && p < 1)
         return x;
-    return heed__apply1(t, &heed_op_dropout, x, &(dropout_attributes){ p, heed__draw_key(t) });
+    heed__dropout drawn = heed__draw_dropout(t, p);
+    return heed__apply1(t, &heed_op_dropout, x, &drawn);
 }

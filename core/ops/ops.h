@@ -11,6 +11,13 @@
 #include <math.h>
 #include <stddef.h>
 
+/* The attributes of dropout, alone and within attention. */
+typedef struct heed__dropout {
+    double probability;
+    uint64_t key;
+} heed__dropout;
+heed__dropout heed__draw_dropout(heed_tape *t, double probability);
+
 #define HEED_OP(name) extern const heed_op heed_op_##name;
 #include "../ops.def"
 #undef HEED_OP
