@@ -186,7 +186,10 @@ static const struct {
     { "--quiet=1", "gpt train: --quiet takes no value" },
     { "--device auto|plain",
       "gpt train: --device must be one of auto|plain|none, not 'auto|plain'" },
-    { "--device plai", "gpt train: --device must be one of auto|plain|none, not 'plai'" },
+    { "--device plai",
+      "gpt train: --device must be one of auto|plain|none, not 'plai'; did you mean plain?" },
+    { "--device xyz", "gpt train: --device must be one of auto|plain|none, not 'xyz'" },
+    { "--hlep", "gpt train: unknown option --hlep; did you mean --help?" },
     { "--device=", "gpt train: --device must be one of auto|plain|none, not ''" },
 };
 

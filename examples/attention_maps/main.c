@@ -13,6 +13,8 @@
 #include <heed/nn.h>
 #include <heed/optim.h>
 
+#include "options.h"
+
 #include <stdio.h>
 
 enum { WORDS = 12, HALF = 6, LENGTH = 2 * HALF, BATCH = 32, STEPS = 300, WIDTH = 32 };
@@ -212,10 +214,22 @@ static bool look_at_alignment(heed_tape *t, const char *folder)
     return good;
 }
 
+static const char summary[] =
+    "Looks inside the attention of a GPT while it learns and while it writes, and of a "
+    "sentence\n"
+    "and its translation: prints measures and writes CSV, JSON, SVG and HTML into a folder.\n"
+    "\n"
+    "  attention_maps FOLDER";
+
 int main(int count, char **arguments)
 {
-    if (count != 2) {
-        fprintf(stderr, "usage: attention_maps FOLDER\n");
+    int named = count > 1 && arguments[1][0] != '-';
+    int code = options_begin("attention_maps", summary, NULL, 0, count - 1 - named,
+                             arguments + 1 + named);
+    if (code >= 0)
+        return code;
+    if (!named) {
+        fputs("attention_maps: FOLDER must say where its files go\n", stderr);
         return 2;
     }
     heed_tape *t = heed_tape_new(NULL);

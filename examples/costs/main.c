@@ -5,6 +5,8 @@
 #include <heed/recurrent.h>
 #include <heed/training.h>
 
+#include "options.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <time.h>
@@ -210,8 +212,16 @@ static void show_reach(void)
         printf("  %9d   %10.1e   %9.1e\n", STEPS - 1 - i, without[i], with[i]);
 }
 
-int main(void)
+static const char summary[] =
+    "Measures what attention costs and what it saves: steps that wait for one another, "
+    "scores,\n"
+    "the scale, maps of weights, and how far back a gradient reaches.";
+
+int main(int count, char **arguments)
 {
+    int code = options_begin("costs", summary, NULL, 0, count - 1, arguments + 1);
+    if (code >= 0)
+        return code;
     heed_set_threads(1); /* times of one thread hang less on what else the machine does */
     t = heed_tape_new(NULL);
     if (!t) {

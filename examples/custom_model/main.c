@@ -8,6 +8,8 @@
 #include <heed/nn.h>
 #include <heed/optim.h>
 
+#include "options.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -177,8 +179,20 @@ static double accuracy(heed_tape *t, const model *m, heed_random *r)
     return total ? (double)right / total : 0;
 }
 
+static const char summary[] =
+    "Checks and trains a module of one's own that looks things up, and may save its weights,\n"
+    "as PyTorch and NumPy open them.\n"
+    "\n"
+    "  custom_model\n"
+    "  custom_model FILE.safetensors";
+
 int main(int count, char **arguments)
 {
+    int named = count > 1 && arguments[1][0] != '-';
+    int code = options_begin("custom_model", summary, NULL, 0, count - 1 - named,
+                             arguments + 1 + named);
+    if (code >= 0)
+        return code;
     model m;
     batch b;
     heed_random r = { .seed = 7 };
@@ -202,7 +216,7 @@ int main(int count, char **arguments)
                (long long)heed_params_size(ps), 100 * share, 100.0 / VALUES);
         good = share > 0.99;
     }
-    if (good && count > 1) /* a file name: the weights, as PyTorch and NumPy open them */
+    if (good && named)
         good = heed_params_save(ps, arguments[1], NULL);
     if (t && heed_error(t))
         fprintf(stderr, "custom_model: %s\n", heed_error(t));

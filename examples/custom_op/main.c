@@ -12,6 +12,8 @@
 #include <heed/op.h>
 #include <heed/optim.h>
 
+#include "options.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -135,8 +137,15 @@ static heed_tensor *error(heed_tape *t, const model *m, double from, double to)
     return heed_mean(t, heed_square(t, difference));
 }
 
-int main(void)
+static const char summary[] =
+    "Checks an op of one's own as heed checks its own, and lets it learn a sine that goes on\n"
+    "beyond the training data.";
+
+int main(int count, char **arguments)
 {
+    int code = options_begin("custom_op", summary, NULL, 0, count - 1, arguments + 1);
+    if (code >= 0)
+        return code;
     model m;
     heed_params *ps = heed_params_new(HEED_F32, NULL);
     heed_tape *t = heed_tape_new(NULL);

@@ -7,6 +7,8 @@
 #include <heed/heed.h>
 #include <heed/nn.h>
 
+#include "options.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -124,8 +126,15 @@ static heed_tensor *penalty(heed_tape *t, heed_tensor *const x[], void *user)
     return heed_mean(t, heed_square(t, excess));
 }
 
-int main(void)
+static const char summary[] =
+    "Gradients of gradients: products with a Hessian that is never formed, and a gradient\n"
+    "penalty, checked.";
+
+int main(int count, char **arguments)
 {
+    int code = options_begin("second_order", summary, NULL, 0, count - 1, arguments + 1);
+    if (code >= 0)
+        return code;
     model m;
     heed_params *ps = make(&m);
     heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });

@@ -90,6 +90,23 @@ static const char *choice(const char *choices, int index, int *length)
     return choices;
 }
 
+static bool complain_choice(const option *o, const char *text, const complaint *to)
+{
+    char names[400];
+    nearest_name near;
+    snprintf(names, sizeof names, "%s", o->choices);
+    nearest_begin(&near, text);
+    for (char *at = names, *next; at; at = next) {
+        next = strchr(at, '|');
+        if (next)
+            *next++ = '\0';
+        nearest_offer(&near, at);
+    }
+    return complain(to, "--%s must be one of %s, not '%s'%s%s%s", o->name, o->choices, text,
+                    near.best ? "; did you mean " : "", near.best ? near.best : "",
+                    near.best ? "?" : "");
+}
+
 static bool set_choice(option *o, const char *text, bool store, const complaint *to)
 {
     int length;
@@ -101,7 +118,7 @@ static bool set_choice(option *o, const char *text, bool store, const complaint 
             return true;
         }
     }
-    return complain(to, "--%s must be one of %s, not '%s'", o->name, o->choices, text);
+    return complain_choice(o, text, to);
 }
 
 static bool set_value(option *o, const char *text, bool store, const complaint *to)
@@ -157,6 +174,7 @@ static options_result pass(option *table, size_t table_size, int count, char *co
                      name);
             nearest_name near;
             nearest_begin(&near, given);
+            nearest_offer(&near, "help");
             for (size_t k = 0; k < table_size; k++) {
                 if (table[k].kind != OPTION_HEADING)
                     nearest_offer(&near, table[k].name);
