@@ -317,10 +317,32 @@ START_TEST(bpe_refused)
 }
 END_TEST
 
+/* What the folder has, and what is missed. */
+static const struct {
+    const char *vocabulary, *merges, *reason;
+} bpe_halves[] = {
+    { NULL, NULL, "has neither encoder.json and vocab.bpe nor vocab.json and merges.txt" },
+    { "vocab.json", NULL, "merges.txt: No such file or directory" },
+    { "encoder.json", NULL, "vocab.bpe: No such file or directory" },
+    { NULL, "merges.txt", "vocab.json: No such file or directory" },
+    { NULL, "vocab.bpe", "encoder.json: No such file or directory" },
+    { "encoder.json", "merges.txt", NULL },
+};
+
 START_TEST(bpe_files_missing)
 {
-    ck_assert_ptr_null(tokenizer_bpe(folder, error, sizeof error));
-    ck_assert_ptr_nonnull(strstr(error, "encoder.json: No such file or directory"));
+    heed__text json = { 0 };
+    tiny_vocabulary(&json);
+    if (bpe_halves[_i].vocabulary)
+        put_file(bpe_halves[_i].vocabulary, json.bytes, json.size);
+    if (bpe_halves[_i].merges)
+        put_file(bpe_halves[_i].merges, TINY_MERGES, sizeof TINY_MERGES - 1);
+    heed__text_free(&json);
+    tokenizer *tok = tokenizer_bpe(folder, error, sizeof error);
+    ck_assert_int_eq(tok == NULL, bpe_halves[_i].reason != NULL);
+    if (bpe_halves[_i].reason)
+        ck_assert_msg(strstr(error, bpe_halves[_i].reason), "%s", error);
+    tokenizer_free(tok);
 }
 END_TEST
 
@@ -380,7 +402,7 @@ int main(void)
     tcase_add_test(tests, bpe_round_trips);
     tcase_add_test(tests, bpe_repetition);
     tcase_add_loop_test(tests, bpe_refused, 0, LENGTH(bad_vocabularies));
-    tcase_add_test(tests, bpe_files_missing);
+    tcase_add_loop_test(tests, bpe_files_missing, 0, LENGTH(bpe_halves));
     tcase_add_test(tests, bpe_gpt2);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

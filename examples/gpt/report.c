@@ -44,11 +44,15 @@ void report_schedule(const gpt_run *run)
     before.steps = run->stored_steps;
     if (run->stored_steps == 0 || run->stored_steps == run->config.steps)
         return;
-    printf("--steps is %s instead of %s: the learning rate now falls until then, and that of "
-           "step %s becomes %.3g instead of %.3g\n\n",
-           figure_count(now.steps).text, figure_count(before.steps).text,
-           figure_count(run->step + 1).text, heed_schedule_rate(&now, run->step),
-           heed_schedule_rate(&before, run->step));
+    double rate = heed_schedule_rate(&now, run->step);
+    double old = heed_schedule_rate(&before, run->step);
+    printf("--steps is %s instead of %s: the learning rate now falls until then",
+           figure_count(now.steps).text, figure_count(before.steps).text);
+    if (rate < old || rate > old)
+        printf(", and that of step %s becomes %s instead of %s",
+               figure_count(run->step + 1).text, figure_apart(rate, old).text,
+               figure_apart(old, rate).text);
+    printf("\n\n");
 }
 
 static void print_command(const char *program, const gpt_run *run, const char *words)

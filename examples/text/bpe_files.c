@@ -5,6 +5,7 @@
 #include "bpe.h"
 #include "file.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,21 +31,6 @@ bool bpe_read_vocabulary(bpe *b, heed__json *json)
     if (json->event != HEED__JSON_OBJECT_END)
         return false;
     return bpe_complete_vocabulary(b, why, sizeof why) || heed__json_fail(json, "%s", why);
-}
-
-/* Whichever of two names the folder has, with the folder before it; else the first. */
-static bool choose(char *path, size_t size, const char *folder, const char *first,
-                   const char *second, char *error, size_t error_size)
-{
-    const char *names[] = { second, first };
-    for (int i = 0; i < 2; i++) {
-        int length = snprintf(path, size, "%s/%s", folder, names[i]);
-        if (length < 0 || (size_t)length >= size)
-            return heed__say(error, error_size, "cannot read %s: its name is too long", folder);
-        if (access(path, F_OK) == 0)
-            break;
-    }
-    return true;
 }
 
 static bool read_vocabulary_file(bpe *b, const char *path, char *error, size_t error_size)
@@ -89,11 +75,44 @@ static bool read_merge_file(bpe *b, const char *path, char *error, size_t error_
     return good;
 }
 
+/* The two files go by two pairs of names, and one of each pair will do. */
+static const char *const names[2][2] = { { "vocab.json", "merges.txt" },
+                                         { "encoder.json", "vocab.bpe" } };
+
+static bool path_of(char *path, size_t size, const char *folder, const char *name, char *error,
+                    size_t error_size)
+{
+    int length = snprintf(path, size, "%s/%s", folder, name);
+    return (length >= 0 && (size_t)length < size) ||
+           heed__say(error, error_size, "cannot read %s: its name is too long", folder);
+}
+
 bool bpe_read_folder(bpe *b, const char *folder, char *error, size_t error_size)
 {
     char path[4096];
-    return choose(path, sizeof path, folder, "encoder.json", "vocab.json", error, error_size) &&
+    int found[2] = { -1,
+                     -1 }; /* which pair the vocabulary and the merges have their names of */
+    for (int file = 0; file < 2; file++) {
+        for (int pair = 0; pair < 2 && found[file] < 0; pair++) {
+            if (!path_of(path, sizeof path, folder, names[pair][file], error, error_size))
+                return false;
+            if (access(path, F_OK) == 0)
+                found[file] = pair;
+        }
+    }
+    if (found[0] < 0 && found[1] < 0) {
+        if (access(folder, F_OK) == 0)
+            return heed__say(error, error_size,
+                             "%s has neither encoder.json and vocab.bpe nor vocab.json and "
+                             "merges.txt",
+                             folder);
+        return heed__say(error, error_size, "cannot read %s: %s", folder, strerror(errno));
+    }
+    /* What is missing is called as its partner is. */
+    int vocabulary = found[0] >= 0 ? found[0] : found[1];
+    int merges = found[1] >= 0 ? found[1] : found[0];
+    return path_of(path, sizeof path, folder, names[vocabulary][0], error, error_size) &&
            read_vocabulary_file(b, path, error, error_size) &&
-           choose(path, sizeof path, folder, "vocab.bpe", "merges.txt", error, error_size) &&
+           path_of(path, sizeof path, folder, names[merges][1], error, error_size) &&
            read_merge_file(b, path, error, error_size);
 }

@@ -48,6 +48,17 @@ figure figure_time(double seconds)
     return f;
 }
 
+figure figure_apart(double x, double other)
+{
+    figure f, g;
+    int digits = 3;
+    do {
+        snprintf(f.text, sizeof f.text, "%.*g", digits, x);
+        snprintf(g.text, sizeof g.text, "%.*g", digits, other);
+    } while (strcmp(f.text, g.text) == 0 && ++digits <= 17);
+    return f;
+}
+
 void figure_quote(FILE *to, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

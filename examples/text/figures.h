@@ -12,6 +12,8 @@ typedef struct figure {
 figure figure_count(int64_t count); /* 1,003,854 */
 figure figure_bytes(double bytes);  /* 46.1 MiB */
 figure figure_time(double seconds); /* 48 s, 3:12, 1:02:03 */
+/* 0.0015, with so many digits, three at least, that another number reads differently. */
+figure figure_apart(double x, double other);
 
 /* A word so that a POSIX shell reads it as it is. */
 void figure_quote(FILE *to, const char *word);

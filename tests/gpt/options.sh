@@ -60,7 +60,19 @@ is "a folder and a text may move, options may be repeated" "$gpt" train --resume
     --data text2 --steps 20 --layers 1 --lr 1e-3 --eval-every 4 --save-every 3 --progress none
 is "another --steps is explained" grep -q "learning rate now falls" "$work/.out"
 here=$(pwd)
+is "and a rate that stays is not" sh -c "! grep -q becomes '$work/.out'"
 is "a resumed run names its text" "$gpt" train --resume --out moved --steps 20 --progress plain
 is "by the path it was given" grep -q "$here/text2" "$work/.out"
 is "the log goes on" test "$(wc -l <moved/log.jsonl)" -eq 20
+# shellcheck disable=SC2086
+is "a run that stops at once" "$gpt" train $tiny --data text --out stopped --steps 400 --warmup 0 \
+    --minutes 1e-9
+is "with an end that is near the old one" "$gpt" train --resume --out stopped --steps 401 \
+    --minutes 1e-9
+# Both rates of "becomes 0.0009999862 instead of 0.0009999861".
+apart() {
+    sed -n 's/.* becomes \([0-9.e-]*\) instead of \([0-9.e-]*\)$/\1 \2/p' "$work/.out" |
+        awk '{ rates = NF == 2 && $1 > $2 } END { exit !rates }'
+}
+is "names rates that can be told apart" apart
 finish
