@@ -65,6 +65,15 @@ refuses() {
     fi
 }
 
+# next_works COMMAND: what a training said to do next, with that command, can be typed like that.
+next_works() {
+    next=$(sed -n "s/^  \(.* $1 .*\)/\1/p" "$work/.out")
+    cp "$work/.out" "$work/.next"
+    is "next: $1" test -n "$next"
+    is "as it was called" sh -c "$next"
+    cp "$work/.next" "$work/.out"
+}
+
 # full COMMAND...: what it prints does not arrive, which is its failure.
 full() {
     if [ ! -c /dev/full ]; then

@@ -231,22 +231,26 @@ static bool classify(trainer *w)
 
 /* ---- the command ---- */
 
+static const char *const examples[] = { "the cats near the dog [MASK] happy",
+                                        "the king that the birds [MASK] sleeps alone" };
+
 static bool show(trainer *w)
 {
-    static const char *const examples[] = { "the cats near the dog [MASK] happy",
-                                            "the king that the birds [MASK] sleeps alone" };
     printf("\n");
     heed_set_training(w->tape, false);
     for (int i = 0; i < 2 && !w->data && w->r.settings.longest >= EXAMPLE_TOKENS; i++) {
         if (!fill(w->tape, &w->r, examples[i], 3, w->error, sizeof w->error))
             return false;
     }
-    if (w->out) {
-        printf("Next:\n  bert fill --model ");
-        figure_quote(stdout, w->out);
-        printf(" \"%s\"\n", w->data ? "some words and [MASK]" : examples[0]);
-    }
     return true;
+}
+
+static void print_next(const trainer *w)
+{
+    printf("Next:\n");
+    program_print("fill --model");
+    figure_quote(stdout, w->out);
+    printf(" \"%s\"\n", w->data ? "some words and [MASK]" : examples[0]);
 }
 
 /* The folder is made before anything is learned that it could not keep. */
@@ -272,7 +276,10 @@ static bool train(trainer *w)
     fflush(stdout);
     if (!learn(w) || (w->out && !reader_save(&w->r, w->out, w->error, sizeof w->error)))
         return false;
-    return machine_interrupted() || ((w->labelled == 0 || classify(w)) && show(w));
+    bool good = machine_interrupted() || ((w->labelled == 0 || classify(w)) && show(w));
+    if (good && w->out)
+        print_next(w);
+    return good;
 }
 
 static size_t options_table(trainer *w, option table[])

@@ -6,15 +6,8 @@
 #include "sample.h"
 #include "train.h"
 
-static const char *path; /* by which this program was called, for what to type next */
-
-static int train(int count, char **arguments)
-{
-    return train_command(path, count, arguments);
-}
-
 static const program_command commands[] = {
-    { "train", "learn from a text file (without one: from heed's own source)", train },
+    { "train", "learn from a text file (without one: from heed's own source)", train_command },
     { "sample", "write text", sample_command },
     { "eval", "measure how well a text is predicted", eval_command },
     { "attend", "show what each token of a text attends to", attend_command },
@@ -29,6 +22,5 @@ int main(int count, char **arguments)
         .count = sizeof commands / sizeof *commands,
         .details = true,
     };
-    path = arguments[0];
     return program_run(&gpt, count, arguments);
 }

@@ -3,6 +3,7 @@
 
 #include "figures.h"
 #include "machine.h"
+#include "program.h"
 #include "progress.h"
 #include "sample.h"
 
@@ -55,19 +56,17 @@ void report_schedule(const gpt_run *run)
     printf("\n\n");
 }
 
-static void print_command(const char *program, const gpt_run *run, const char *words)
+static void print_command(const gpt_run *run, const char *command)
 {
-    fputs("  ", stdout);
-    figure_quote(stdout, program);
-    printf(" %s ", words);
+    program_print(command);
     figure_quote(stdout, run->config.out);
 }
 
-void report_interrupt(const char *program, const gpt_run *run)
+void report_interrupt(const gpt_run *run)
 {
     printf("Interrupted at step %s of %s; all is saved. Go on with\n",
            figure_count(run->step).text, figure_count(run->config.steps).text);
-    print_command(program, run, "train --resume --out");
+    print_command(run, "train --resume --out");
     printf("\n");
 }
 
@@ -84,8 +83,7 @@ static void print_sample(const gpt_run *run)
     printf("\n\n");
 }
 
-void report_end(const char *program, const gpt_run *run, const gpt_log *log, int64_t steps,
-                double seconds)
+void report_end(const gpt_run *run, const gpt_log *log, int64_t steps, double seconds)
 {
     const gpt_config *c = &run->config;
     size_t last = log->count;
@@ -100,15 +98,15 @@ void report_end(const char *program, const gpt_run *run, const gpt_log *log, int
         printf("; the time is over at step %s of %s, and all is saved",
                figure_count(run->step).text, figure_count(c->steps).text);
     printf(". Next:\n");
-    print_command(program, run, "sample --model");
+    print_command(run, "sample --model");
     printf(" --prompt TEXT\n");
     if (c->data) {
-        print_command(program, run, "eval --part held-out --model");
+        print_command(run, "eval --part held-out --model");
         printf(" --data ");
         figure_quote(stdout, c->data);
         printf("\n");
     }
-    print_command(program, run, "train --resume --out");
+    print_command(run, "train --resume --out");
     if (run->step >= c->steps)
         printf(" --steps %lld", (long long)c->steps * 2);
     printf("\n");

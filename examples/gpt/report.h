@@ -11,12 +11,11 @@ void report_start(const gpt_run *run);
 /* What another --steps on resume means for the rate of the steps to come. */
 void report_schedule(const gpt_run *run);
 
-/* How to go on. `program` is what the user called the program. */
-void report_interrupt(const char *program, const gpt_run *run);
+/* How to go on. */
+void report_interrupt(const gpt_run *run);
 
 /* The end of the run, or of the time that --minutes gave it, after so many steps and
  * seconds. */
-void report_end(const char *program, const gpt_run *run, const gpt_log *log, int64_t steps,
-                double seconds);
+void report_end(const gpt_run *run, const gpt_log *log, int64_t steps, double seconds);
 
 #endif

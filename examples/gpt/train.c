@@ -28,7 +28,6 @@ static const char summary[] =
 
 /* One start of the program at work on a run. */
 typedef struct trainer {
-    const char *program;
     gpt_run run;
     gpt_log log;
     gpt_progress progress;
@@ -259,16 +258,16 @@ static int train(trainer *w, const option *table, size_t table_size)
     if (!good)
         return 1;
     if (run->step < c->steps && machine_interrupted()) {
-        report_interrupt(w->program, run);
+        report_interrupt(run);
         return 130;
     }
     if (c->progress != PROGRESS_NONE)
-        report_end(w->program, run, &w->log, run->step - w->progress.first,
+        report_end(run, &w->log, run->step - w->progress.first,
                    machine_seconds() - w->progress.began);
     return 0;
 }
 
-int train_command(const char *program, int count, char *const *arguments)
+int train_command(int count, char **arguments)
 {
     trainer *w = calloc(1, sizeof *w);
     option table[CONFIG_OPTIONS];
@@ -276,7 +275,6 @@ int train_command(const char *program, int count, char *const *arguments)
         fputs(PROGRAM ": not enough memory\n", stderr);
         return 1;
     }
-    w->program = program;
     w->log.file = -1;
     config_begin(&w->run.config);
     size_t size = config_table(&w->run.config, table);

@@ -2,7 +2,7 @@
 #ifndef GPT_TRAIN_H
 #define GPT_TRAIN_H
 
-/* `program` is what the user called the program. Returns its exit code. */
-int train_command(const char *program, int count, char *const *arguments);
+/* Takes the arguments after its name and returns the program's exit code. */
+int train_command(int count, char **arguments);
 
 #endif

@@ -1,12 +1,15 @@
 /* Finding the command that is meant (program.h). */
 #include "program.h"
 
+#include "figures.h"
 #include "nearest.h"
 #include "text.h"
 
 #include <heed/heed.h>
 #include <stdio.h>
 #include <string.h>
+
+static const char *called; /* by this path */
 
 static int widest(const program *p)
 {
@@ -71,6 +74,7 @@ int program_run(const program *p, int count, char **arguments)
 {
     const char *name = count > 1 ? arguments[1] : NULL;
     nearest_name near;
+    called = count > 0 ? arguments[0] : p->name;
     if (!name && p->alone)
         return p->alone(0, arguments + count);
     if (!name) {
@@ -90,6 +94,13 @@ int program_run(const program *p, int count, char **arguments)
         nearest_offer(&near, p->commands[i].name);
     }
     return unknown(p, name, near.best);
+}
+
+void program_print(const char *command)
+{
+    fputs("  ", stdout);
+    figure_quote(stdout, called);
+    printf(" %s ", command);
 }
 
 bool program_has_printed(char *error, size_t error_size)

@@ -22,6 +22,10 @@ typedef struct program {
 /* Runs the command that the arguments of main name. The exit code. */
 int program_run(const program *p, int count, char **arguments);
 
+/* Prints the program and a command of it as the user called the program, so that a shell reads
+ * them: "  build/gpt sample --model ", for what to type next. */
+void program_print(const char *command);
+
 /* Whether all that was printed so far has been written; false and a sentence if not. */
 bool program_has_printed(char *error, size_t error_size);
 

@@ -94,8 +94,25 @@ static void report_start(const training *run)
 
 static void print_command(const training *run, const char *words)
 {
-    printf("  translate %s ", words);
+    program_print(words);
     figure_quote(stdout, run->m.settings.out);
+    printf("\n");
+}
+
+/* With a sentence that was held out. */
+static void print_run(const training *run)
+{
+    const corpus *c = &run->corpus;
+    char sentence[200] = "a sentence";
+    text_span first = { "", 0 };
+    if (c->starts[CORPUS_TEST] < c->starts[CORPUS_TEST + 1])
+        first = c->pairs[c->starts[CORPUS_TEST]].source;
+    if (first.size > 0 && first.size < sizeof sentence)
+        snprintf(sentence, sizeof sentence, "%.*s", (int)first.size, first.bytes);
+    program_print("run --model");
+    figure_quote(stdout, run->m.settings.out);
+    printf(" ");
+    figure_quote(stdout, sentence);
     printf("\n");
 }
 
@@ -110,6 +127,7 @@ static void report_end(const training *run)
         printf("Kept: the numbers as they were, before the first look at the dev part. ");
     printf("Next:\n");
     print_command(run, "eval --model");
+    print_run(run);
     if (!training_is_complete(run))
         print_command(run, "train --resume --out");
     else if (run->progress.step >= training_steps(run))

@@ -226,6 +226,16 @@ static bool loop(trainer *w)
 
 /* ---- the command ---- */
 
+static void print_next(const trainer *w)
+{
+    printf("\nNext:\n");
+    program_print("eval --model");
+    figure_quote(stdout, w->out);
+    printf(" --test ");
+    figure_quote(stdout, w->test ? w->test : "FILE");
+    printf("\n");
+}
+
 /* What the folder has now, by images that chose nothing. */
 static bool report_end(trainer *w)
 {
@@ -258,8 +268,12 @@ static bool train(trainer *w)
         !classifier_save_settings(&w->c, w->out, w->error, sizeof w->error))
         return false;
     report_start(w);
-    if (loop(w))
-        return report_end(w);
+    if (loop(w)) {
+        bool good = report_end(w);
+        if (good)
+            print_next(w);
+        return good;
+    }
     /* Settings without numbers are of no use, and would be in the way of another try. */
     if (w->best_epoch == 0)
         folder_remove_model(w->out);

@@ -16,6 +16,7 @@ learned() {
          END { exit !(last < first - 0.3 && last < 2.3 && found > 0.3) }' .out
 }
 is "it has learned" learned
+next_works fill
 is "the folder is complete" test -s run/model.safetensors -a -s run/config.json -a -s run/vocabulary.json
 is "fill" "$bert" fill --model run "the cats near the dog [MASK] [MASK]" --best 3
 is "three words for each mark" test "$(grep -c '^  .* %, .* %, .* %$' .out)" -eq 2

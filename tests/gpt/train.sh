@@ -44,6 +44,8 @@ for word in '^model .* parameters' '^data .* held out' '^steps ' '^machine .* th
     '^memory .*iB' 'validation loss' 'A sample' 'sample --model plain'; do
     is "it says: $word" grep -q -e "$word" said
 done
+cp said .out
+next_works "eval --part held-out"
 
 # Steps of such a size soon end in infinity.
 # shellcheck disable=SC2086

@@ -9,6 +9,8 @@ cd "$work" || exit 1
 is "bahdanau learns numbers" "$translate" train --model bahdanau --count 4000 --hidden 48 \
     --embedding 24 --epochs 12 --out run
 is "one line an epoch" test "$(grep -c '^epoch .* loss .* dev perplexity .* free .* tokens .* exact' .out)" -eq 12
+next_works eval
+next_works run
 is "the folder is complete" test -s run/model.safetensors -a -s run/config.json -a \
     -s run/source.json -a -s run/target.json -a "$(wc -l <run/test.tsv)" -eq 200
 

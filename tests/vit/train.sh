@@ -34,6 +34,7 @@ awk 'BEGIN {
 is "lines of numbers" "$vit" train --train dots.csv --test dots.csv --patch 1 --width 16 \
     --layers 1 --warp 0 --epochs 20 --batch 16 --warmup 5 --mean --out dots
 is "all are told apart" accuracy 1
+next_works eval
 is "eval" "$vit" eval --model dots --test dots.csv
 is "counts all" grep -q "^images  *200" .out
 is "eval --json" "$vit" eval --model dots --test dots.csv --json
