@@ -431,7 +431,8 @@ static const struct {
 } bad_files[] = {
     BAD("", "pairs.tsv holds no pair"),
     BAD("# nothing\n\n", "pairs.tsv holds no pair"),
-    BAD("a\tb\na\tc\nb\tc\n", "pairs.tsv: 2 different sources do not make 3 parts"),
+    BAD("a\tb\na\tc\nb\tc\n", "pairs.tsv: 3 different sources are needed at least, to train "
+                              "on, to choose by and to judge by, and there are only 2"),
     BAD("a\tb\nno tab\n", "pairs.tsv:2: expected source, tab, target, found no tab in "
                           "'no tab'"),
     BAD("\ta\n", "pairs.tsv:1: the first column is empty"),

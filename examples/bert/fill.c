@@ -1,6 +1,7 @@
 /* bert fill: the words of a sentence that are hidden, as a model would have them. */
 #include "fill.h"
 #include "commands.h"
+#include "figures.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -67,8 +68,8 @@ bool fill(heed_tape *t, const reader *r, const char *text, int64_t best, char *e
     bool good = encode(r, text, &ids, error, error_size);
     int64_t count = (int64_t)ids.count;
     if (good && count > r->settings.longest)
-        good = heed__say(error, error_size, "the sentence has %lld tokens, and %lld fit",
-                         (long long)count, (long long)r->settings.longest);
+        good = heed__say(error, error_size, "the sentence has %s, and %lld fit",
+                         figure_of(count, "token").text, (long long)r->settings.longest);
     heed_tape_reset(t);
     heed_tensor *p = NULL; /* [T, V] */
     if (good) {

@@ -1,6 +1,7 @@
 /* Texts and tokens (sentences.h). */
 #include "sentences.h"
 
+#include "figures.h"
 #include "file.h"
 #include "grammar.h"
 
@@ -104,8 +105,8 @@ bool lines_read(lines *l, const char *path, char *error, size_t error_size)
     if (good && l->text.size > 0)
         good = find_lines(l, error, error_size);
     if (good && l->count < 10)
-        good = heed__say(error, error_size, "%s has %lld sentences, and 10 are needed", path,
-                         (long long)l->count);
+        good = heed__say(error, error_size, "%s has %s, and 10 are needed", path,
+                         figure_of((int64_t)l->count, "sentence").text);
     return good;
 }
 

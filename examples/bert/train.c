@@ -213,9 +213,10 @@ static bool classify(trainer *w)
                 label_sentences(&task.judged, &others, w->lines.line + learned, held,
                                 w->data ? judged : JUDGED, w->error, sizeof w->error);
     if (good)
-        printf("\n%s, by %lld labelled sentences; right of %lld others:\n",
+        printf("\n%s, by %s; right of %s:\n",
                w->data ? "Are two neighbours exchanged" : "Is the verb's number right",
-               (long long)task.learned.count, (long long)task.judged.count);
+               figure_of(task.learned.count, "labelled sentence").text,
+               figure_of(task.judged.count, "other").text);
     for (int i = 0; good && i < 3 && !machine_interrupted(); i++) {
         double accuracy;
         task.lr = starts[i].lr;
@@ -270,8 +271,8 @@ static bool train(trainer *w)
            w->data ? w->data : "made", figure_count(w->learned.count).text,
            figure_count(w->judged.count).text,
            figure_count(w->r.settings.tokens - VOCABULARY_SPECIALS).text);
-    printf("model      %lld blocks of %lld: %s parameters\n\n", (long long)w->r.settings.layers,
-           (long long)w->r.settings.width,
+    printf("model      %s of %lld: %s parameters\n\n",
+           figure_of(w->r.settings.layers, "block").text, (long long)w->r.settings.width,
            figure_count(heed_params_size(w->r.parameters)).text);
     fflush(stdout);
     if (!learn(w) || (w->out && !reader_save(&w->r, w->out, w->error, sizeof w->error)))

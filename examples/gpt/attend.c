@@ -2,6 +2,7 @@
  * token by token, while a watch records the attention of every layer. */
 #include "attend.h"
 
+#include "figures.h"
 #include "machine.h"
 #include "maps.h"
 #include "model.h"
@@ -61,9 +62,10 @@ static bool add_text(attender *a, const char *text, int64_t more, char *error,
     bool good = count > 0 || heed__say(error, error_size, "the text has no tokens");
     if (good && (int64_t)count > context - more)
         good = heed__say(error, error_size,
-                         "%lld tokens of text and %lld more are not within the %lld that the "
+                         "%s of text and %lld more are not within the %lld that the "
                          "model sees",
-                         (long long)count, (long long)more, (long long)context);
+                         figure_of((int64_t)count, "token").text, (long long)more,
+                         (long long)context);
     for (size_t i = 0; good && i < count; i++)
         good = add_token(a, ids[i], error, error_size);
     free(ids);
@@ -118,9 +120,9 @@ static bool attend(attender *a, const attend_options *o, const char *text, char 
         return false;
     const heed_gpt_options *gpt = &a->m.gpt->options;
     if (o->layer >= gpt->layers || o->head >= gpt->heads)
-        return heed__say(error, error_size,
-                         "the model has %d layers of %d heads, counted from 0", gpt->layers,
-                         gpt->heads);
+        return heed__say(error, error_size, "the model has %s of %s, counted from 0",
+                         figure_of(gpt->layers, "layer").text,
+                         figure_of(gpt->heads, "head").text);
     a->maps = heed_maps_new((heed_maps_options){ .title = text, .append = true });
     if (!a->maps)
         return heed__say(error, error_size, "not enough memory");

@@ -90,8 +90,8 @@ static void print_result(const gpt_model *m, const gpt_part *part, double sum, b
         printf("{\"loss\":%.9g,\"perplexity\":%.9g,\"bits_per_byte\":%.9g,\"tokens\":%lld}\n",
                loss, exp(loss), bits, (long long)predicted);
     else
-        printf("loss %.4f nats per token, perplexity %.4f, %.4f bits per byte, %s tokens\n",
-               loss, exp(loss), bits, figure_count(predicted).text);
+        printf("loss %.4f nats per token, perplexity %.4f, %.4f bits per byte, %s\n", loss,
+               exp(loss), bits, figure_of(predicted, "token").text);
 }
 
 static int evaluate(const char *folder, const char *data, int which, bool json)

@@ -2,6 +2,7 @@
  * would not obey is refused rather than passed over. */
 #include "model.h"
 
+#include "figures.h"
 #include "file.h"
 #include "folder.h"
 #include "json.h"
@@ -14,8 +15,8 @@
 
 void model_describe(const heed_gpt_options *options, char *text, size_t size)
 {
-    snprintf(text, size, "%d layer%s, %d head%s, width %lld, context %lld, %s", options->layers,
-             options->layers == 1 ? "" : "s", options->heads, options->heads == 1 ? "" : "s",
+    snprintf(text, size, "%s, %s, width %lld, context %lld, %s",
+             figure_of(options->layers, "layer").text, figure_of(options->heads, "head").text,
              (long long)options->width, (long long)options->context,
              options->bias ? "biases" : "no biases");
 }

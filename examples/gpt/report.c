@@ -28,8 +28,8 @@ void report_start(const gpt_run *run)
     printf("steps    %s of %s tokens each: %.2f times through the data\n",
            figure_count(c->steps).text, figure_count(tokens).text,
            (double)c->steps * (double)tokens / (double)run->train.count);
-    printf("machine  %d thread%s, instruction set %s\n", heed_threads(),
-           heed_threads() == 1 ? "" : "s", heed_instruction_set());
+    printf("machine  %s, instruction set %s\n", figure_of(heed_threads(), "thread").text,
+           heed_instruction_set());
     printf("memory   about %s", figure_bytes((double)run_memory(run)).text);
     if (left >= 0)
         printf(" of %s available", figure_bytes((double)left).text);
@@ -91,7 +91,7 @@ void report_end(const gpt_run *run, const gpt_log *log, int64_t steps, double se
     print_sample(run);
     while (last > 0 && isnan(log->held_out[last - 1]))
         last--;
-    printf("%s steps in %s", figure_count(steps).text, figure_time(seconds).text);
+    printf("%s in %s", figure_of(steps, "step").text, figure_time(seconds).text);
     if (last > 0)
         printf(", validation loss %.4f", (double)log->held_out[last - 1]);
     if (run->step < c->steps)

@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include "checkpoint.h"
+#include "figures.h"
 #include "folder.h"
 #include "machine.h"
 
@@ -33,9 +34,9 @@ static bool check_length(const gpt_run *run, const gpt_part *part, const char *w
     if (part->count > run->config.context)
         return true;
     return heed__say(error, error_size,
-                     "%s is too short: the %s part has %lld tokens and context %lld needs at "
+                     "%s is too short: the %s part has %s and context %lld needs at "
                      "least %lld",
-                     run->text.name, what, (long long)part->count,
+                     run->text.name, what, figure_of(part->count, "token").text,
                      (long long)run->config.context, (long long)run->config.context + 1);
 }
 

@@ -167,7 +167,7 @@ static int sample(const char *folder, const sample_options *o)
         fprintf(stderr, PROGRAM ": cannot write the text: %s\n", strerror(errno));
         return 1;
     }
-    fprintf(stderr, "%s tokens, %s tokens/s, --seed %lld\n", figure_count(written).text,
+    fprintf(stderr, "%s, %s tokens/s, --seed %lld\n", figure_of(written, "token").text,
             figure_count((int64_t)((double)written / fmax(seconds, 1e-9))).text,
             (long long)o->seed);
     return machine_interrupted() ? 130 : 0;

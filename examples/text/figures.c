@@ -20,6 +20,15 @@ figure figure_count(int64_t count)
     return f;
 }
 
+figure figure_of(int64_t count, const char *noun)
+{
+    figure f = figure_count(count);
+    size_t used = strlen(f.text), size = strlen(noun);
+    const char *ending = count == 1 ? "" : size > 0 && noun[size - 1] == 's' ? "es" : "s";
+    snprintf(f.text + used, sizeof f.text - used, " %s%s", noun, ending);
+    return f;
+}
+
 figure figure_bytes(double bytes)
 {
     static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };

@@ -10,6 +10,8 @@ typedef struct figure {
 } figure;
 
 figure figure_count(int64_t count); /* 1,003,854 */
+/* 1 layer, 1,003 layers, 2 classes; the noun is a short one. */
+figure figure_of(int64_t count, const char *noun);
 figure figure_bytes(double bytes);  /* 46.1 MiB */
 figure figure_time(double seconds); /* 48 s, 3:12, 1:02:03 */
 /* 0.0015, with so many digits, three at least, that another number reads differently. */

@@ -113,9 +113,9 @@ bool corpus_split(corpus *c, char *error, size_t error_size)
         heed__say(error, error_size, "not enough memory");
     else if (sources < CORPUS_PARTS)
         good = heed__say(error, error_size,
-                         "%zu different sources do not make %d parts, to train on, to choose "
-                         "by and to judge by",
-                         sources, CORPUS_PARTS);
+                         "%d different sources are needed at least, to train on, to choose by "
+                         "and to judge by, and there are only %zu",
+                         CORPUS_PARTS, sources);
     if (!good) {
         corpus_free(c);
         return false;

@@ -66,9 +66,9 @@ static void report_start(const training *run)
     const settings *s = &run->m.settings;
     const size_t *starts = run->corpus.starts;
     int64_t step = run->progress.step;
-    printf("model    %s, %lld layer%s of %lld, embeddings of %lld: %s parameters\n", s->model,
-           (long long)s->layers, s->layers == 1 ? "" : "s", (long long)s->hidden,
-           (long long)s->embedding, figure_count(heed_params_size(run->m.parameters)).text);
+    printf("model    %s, %s of %lld, embeddings of %lld: %s parameters\n", s->model,
+           figure_of(s->layers, "layer").text, (long long)s->hidden, (long long)s->embedding,
+           figure_count(heed_params_size(run->m.parameters)).text);
     printf("pairs    %s: %s to learn from, %s dev, %s held out\n",
            s->pairs ? s->pairs : corpus_task_name((corpus_task)s->task),
            figure_count((int64_t)(starts[1] - starts[0])).text,
@@ -80,8 +80,9 @@ static void report_start(const training *run)
            figure_count(s->target_tokens).text,
            vocabulary_kind_name((vocabulary_kind)(s->target_vocabulary - 1)),
            (long long)s->longest);
-    printf("steps    %s an epoch, %lld epochs at most\n",
-           figure_count(heed_batches_count(run->batches)).text, (long long)s->epochs);
+    printf("steps    %s an epoch, %s at most\n",
+           figure_count(heed_batches_count(run->batches)).text,
+           figure_of(s->epochs, "epoch").text);
     if (step > 0)
         printf("resumed  after step %s, epoch %lld\n", figure_count(step).text,
                (long long)training_epoch(run));

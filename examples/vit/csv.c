@@ -1,11 +1,13 @@
 /* Images as lines of numbers (images.h): the pixels of a square, row by row, and a label. */
 #include "images.h"
 
+#include "figures.h"
 #include "text.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Where sentences go, and the line they are about. */
 typedef struct reader {
@@ -40,8 +42,9 @@ static int64_t fields_of(const reader *r)
     return count;
 }
 
-/* The number up to the next comma, within 0 .. most; what is wrong is said once. */
-static bool read_number(reader *r, int64_t column, double most, double *value)
+/* The number up to the next comma, within 0 .. most; what is wrong is said once. `what` tells
+ * what the column holds, if that needs saying. */
+static bool read_number(reader *r, int64_t column, const char *what, double most, double *value)
 {
     char text[40], *end;
     const char *comma = memchr(r->at, ',', (size_t)(r->end - r->at));
@@ -54,13 +57,13 @@ static bool read_number(reader *r, int64_t column, double most, double *value)
         fits = end == text + size && isfinite(*value);
     }
     if (!fits)
-        return heed__say(r->error, r->error_size, "%s:%lld: column %lld, %s, is not a number",
-                         r->path, (long long)r->number, (long long)column,
+        return heed__say(r->error, r->error_size, "%s:%lld: column %lld%s, %s, is not a number",
+                         r->path, (long long)r->number, (long long)column, what,
                          heed__quote(r->at, size).text);
     if (*value < 0 || *value > most)
         return heed__say(r->error, r->error_size,
-                         "%s:%lld: column %lld must be from 0 to %g, not %s", r->path,
-                         (long long)r->number, (long long)column, most, text);
+                         "%s:%lld: column %lld%s must be from 0 to %g, not %s", r->path,
+                         (long long)r->number, (long long)column, what, most, text);
     r->at += size + (comma != NULL);
     return true;
 }
@@ -70,15 +73,15 @@ static bool read_line(reader *r, image_set *set, int64_t classes)
     int64_t size = set->height * set->width, fields = fields_of(r);
     double value = 0;
     if (fields != size + 1)
-        return heed__say(r->error, r->error_size,
-                         "%s:%lld: expected %lld pixels and a label, found %lld columns",
-                         r->path, (long long)r->number, (long long)size, (long long)fields);
+        return heed__say(r->error, r->error_size, "%s:%lld: expected %s and a label, found %s",
+                         r->path, (long long)r->number, figure_of(size, "pixel").text,
+                         figure_of(fields, "column").text);
     for (int64_t i = 0; i < size; i++) {
-        if (!read_number(r, i + 1, 65535, &value))
+        if (!read_number(r, i + 1, "", 65535, &value))
             return false;
         set->pixels[set->count * size + i] = (float)value;
     }
-    if (!read_number(r, size + 1, (double)(classes - 1), &value))
+    if (!read_number(r, size + 1, " (the label)", (double)(classes - 1), &value))
         return false;
     if (value != floor(value))
         return heed__say(r->error, r->error_size, "%s:%lld: the label %g is no whole number",
@@ -93,15 +96,45 @@ static bool is_header(const reader *r)
     return r->at < r->end && !strchr("0123456789-+. ", *r->at);
 }
 
+/* Whether the name of a column, perhaps quoted, is one that labels go by. */
+static bool names_label(const char *name, size_t size)
+{
+    static const char *const names[] = { "label", "labels", "class", "target", "digit", "y" };
+    if (size >= 2 && name[0] == '"' && name[size - 1] == '"') {
+        name++;
+        size -= 2;
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (size == strlen(names[i]) && strncasecmp(name, names[i], size) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Lines that begin with the label would pass for images whose labels are pixels. */
+static bool label_is_last(const reader *r)
+{
+    const char *comma = memchr(r->at, ',', (size_t)(r->end - r->at)), *last = r->end;
+    while (last > r->at && last[-1] != ',')
+        last--;
+    if (!comma || !names_label(r->at, (size_t)(comma - r->at)) ||
+        names_label(last, (size_t)(r->end - last)))
+        return true;
+    return heed__say(r->error, r->error_size,
+                     "%s:%lld: the first column is called %s, but the label must be the last "
+                     "one",
+                     r->path, (long long)r->number,
+                     heed__quote(r->at, (size_t)(comma - r->at)).text);
+}
+
 static bool side_of(const reader *r, image_limits limits, int64_t *side)
 {
     int64_t pixels = fields_of(r) - 1;
     *side = (int64_t)(sqrt((double)pixels) + 0.5);
     if (pixels < 1 || *side * *side != pixels || *side > IMAGES_LONGEST_SIDE)
         return heed__say(r->error, r->error_size,
-                         "%s:%lld: %lld columns are not the pixels of a square image and a "
-                         "label",
-                         r->path, (long long)r->number, (long long)pixels + 1);
+                         "%s:%lld: %s: expected the pixels of a square image and a label",
+                         r->path, (long long)r->number, figure_of(pixels + 1, "column").text);
     if ((limits.height && *side != limits.height) || (limits.width && *side != limits.width))
         return heed__say(r->error, r->error_size,
                          "%s: its images are %lld x %lld, but %lld x %lld are needed", r->path,
@@ -125,8 +158,11 @@ bool images_parse_csv(image_set *set, const char *path, const char *bytes, size_
     for (size_t i = 0; i < size; i++)
         lines += bytes[i] == '\n';
     bool more = next_line(&r);
-    if (more && is_header(&r))
+    if (more && is_header(&r)) {
+        if (!label_is_last(&r))
+            return false;
         more = next_line(&r);
+    }
     while (more && r.at == r.end)
         more = next_line(&r);
     if (!more)

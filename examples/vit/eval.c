@@ -10,7 +10,7 @@
 
 static const char summary[] =
     "Judges a model by a file of images and labels: the share classified rightly, the mean\n"
-    "cross-entropy, and which classes are taken for which.";
+    "cross-entropy, and which classes are taken for which.\n\n" IMAGES_FORMATS;
 
 typedef struct eval_options {
     const char *folder, *test;

@@ -2,6 +2,7 @@
  * their own. */
 #include "images.h"
 
+#include "figures.h"
 #include "file.h"
 #include "text.h"
 
@@ -23,9 +24,8 @@ static bool read_head(const char *path, const unsigned char *bytes, size_t size,
 {
     size_t head = 4 + 4 * (size_t)axes;
     if (size < head)
-        return heed__say(error, error_size,
-                         "%s is cut off: %zu bytes, and its head alone has %zu", path, size,
-                         head);
+        return heed__say(error, error_size, "%s is cut off: %s, and its head alone has %zu",
+                         path, figure_of((int64_t)size, "byte").text, head);
     if (number_at(bytes) != magic)
         return heed__say(error, error_size,
                          "%s: the magic number is %08llx, but that of IDX %s is %08x", path,
@@ -41,8 +41,8 @@ static bool read_head(const char *path, const unsigned char *bytes, size_t size,
         return heed__say(error, error_size, "%s: its head says more bytes than can be counted",
                          path);
     if ((size_t)expected != size - head)
-        return heed__say(error, error_size, "%s: its head says %lld bytes, and %zu follow%s",
-                         path, (long long)expected, size - head,
+        return heed__say(error, error_size, "%s: its head says %s, and %zu follow%s", path,
+                         figure_of(expected, "byte").text, size - head,
                          (size_t)expected > size - head ? ": it is cut off" : "");
     return true;
 }
@@ -71,17 +71,18 @@ static bool labels_path(const char *path, char *to, size_t to_size, char *error,
 static bool read_labels(image_set *set, const char *images, int64_t classes, char *error,
                         size_t error_size)
 {
-    char path[4096];
+    char path[4096], why[600];
     unsigned char *bytes;
     size_t size;
     int64_t count = 0;
-    if (!labels_path(images, path, sizeof path, error, error_size) ||
-        !heed__file_read(path, NULL, &bytes, &size, error, error_size))
+    if (!labels_path(images, path, sizeof path, error, error_size))
         return false;
+    if (!images_read_file(path, &bytes, &size, why, sizeof why))
+        return heed__say(error, error_size, "the labels that belong to %s: %s", images, why);
     bool good = read_head(path, bytes, size, MAGIC_LABELS, 1, &count, error, error_size);
     if (good && count != set->count)
-        good = heed__say(error, error_size, "%s has %lld labels for %lld images", path,
-                         (long long)count, (long long)set->count);
+        good = heed__say(error, error_size, "%s has %s for %s", path,
+                         figure_of(count, "label").text, figure_of(set->count, "image").text);
     for (int64_t i = 0; good && i < count; i++) {
         set->labels[i] = bytes[8 + i];
         if (bytes[8 + i] >= classes)

@@ -1,6 +1,7 @@
 /* Sets of images (images.h): reading, parting. */
 #include "images.h"
 
+#include "figures.h"
 #include "file.h"
 #include "text.h"
 
@@ -17,7 +18,8 @@ bool images_reserve(image_set *set, int64_t count, int64_t height, int64_t width
     if (set->pixels && set->labels)
         return true;
     images_free(set);
-    return heed__say(error, error_size, "not enough memory for %lld images", (long long)count);
+    return heed__say(error, error_size, "not enough memory for %s",
+                     figure_of(count, "image").text);
 }
 
 void images_free(image_set *set)
@@ -48,13 +50,25 @@ static void summarize(image_set *set, image_limits limits)
     }
 }
 
+bool images_read_file(const char *path, unsigned char **bytes, size_t *size, char *error,
+                      size_t error_size)
+{
+    if (!heed__file_read(path, NULL, bytes, size, error, error_size))
+        return false;
+    if (*size < 2 || (*bytes)[0] != 0x1f || (*bytes)[1] != 0x8b)
+        return true;
+    heed__release(NULL, *bytes, *size);
+    return heed__say(error, error_size,
+                     "%s is compressed by gzip: unpack it first, by gunzip -k", path);
+}
+
 bool images_read(image_set *set, const char *path, image_limits limits, char *error,
                  size_t error_size)
 {
     unsigned char *bytes;
     size_t size;
     *set = (image_set){ 0 };
-    if (!heed__file_read(path, NULL, &bytes, &size, error, error_size))
+    if (!images_read_file(path, &bytes, &size, error, error_size))
         return false;
     bool good =
         is_idx(bytes, size)

@@ -33,6 +33,16 @@ void images_free(image_set *set);
  * blurred in its own way: a function of seed and count. */
 bool images_make(image_set *set, int64_t count, uint64_t seed, char *error, size_t error_size);
 
+/* What --help says of files of images. */
+#define IMAGES_FORMATS                                                                       \
+    "A file of images is CSV or IDX:\n"                                                      \
+    "  CSV   a line an image: the pixels of a square, row by row, from 0 to 65535, and as\n" \
+    "        its last column the label, a whole number from 0. A first line of names is\n"   \
+    "        passed over. To the model the brightest pixel that it learns from is 1.\n"      \
+    "  IDX   as MNIST has it, unpacked by gunzip; beside a file of images there must be\n"   \
+    "        that of their labels, whose name has \"labels\" for \"images\":\n"              \
+    "        train-images-idx3-ubyte, train-labels-idx1-ubyte"
+
 /* Moves `count` images, drawn by seed, from the end of the set to a new one. */
 bool images_hold_out(image_set *set, int64_t count, uint64_t seed, image_set *held, char *error,
                      size_t error_size);
@@ -42,6 +52,9 @@ bool images_hold_out(image_set *set, int64_t count, uint64_t seed, image_set *he
 /* Room for so many images; false and a sentence for want of memory. */
 bool images_reserve(image_set *set, int64_t count, int64_t height, int64_t width, char *error,
                     size_t error_size);
+/* Reads a whole file, which must not be compressed; heed__release it. */
+bool images_read_file(const char *path, unsigned char **bytes, size_t *size, char *error,
+                      size_t error_size);
 /* Of a whole file, which `path` names in sentences. */
 bool images_parse_csv(image_set *set, const char *path, const char *bytes, size_t size,
                       image_limits limits, char *error, size_t error_size);

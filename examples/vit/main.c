@@ -1,6 +1,7 @@
 /* vit: teaches a Vision Transformer to classify small grey images, and judges it. Each command
  * is a file of its own. */
 #include "commands.h"
+#include "images.h"
 #include "program.h"
 
 static const program_command commands[] = {
@@ -13,7 +14,7 @@ int main(int count, char **arguments)
 {
     const program vit = {
         .name = "vit",
-        .summary = "A Vision Transformer that classifies small grey images.",
+        .summary = "A Vision Transformer that classifies small grey images.\n\n" IMAGES_FORMATS,
         .commands = commands,
         .count = sizeof commands / sizeof *commands,
     };

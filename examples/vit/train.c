@@ -18,13 +18,10 @@
 #define PROGRAM "vit train"
 
 static const char summary[] =
-    "Trains a Vision Transformer on the images of --train, CSV (pixels of a square image and "
-    "a\n"
-    "label, as optdigits has them) or IDX (MNIST), without it on digits that are made. A "
-    "tenth\n"
-    "is held out to choose the best epoch by (dev); --test is judged once, at the end. The\n"
-    "folder --out gets model.safetensors and config.json. Ctrl-C stops and keeps the best "
-    "epoch.";
+    "Trains a Vision Transformer on the images of --train, without it on digits that are\n"
+    "made. A tenth is held out to choose the best epoch by (dev); --test is judged once, at\n"
+    "the end. The folder --out gets model.safetensors and config.json. Ctrl-C stops and keeps\n"
+    "the best epoch.\n\n" IMAGES_FORMATS;
 
 /* What random draws are for. */
 enum { DRAW_WEIGHTS, DRAW_BATCHES, DRAW_WARPS, DRAW_DEV, DRAW_MADE, DRAW_MADE_TEST, DRAWS };
@@ -60,6 +57,24 @@ static uint64_t seed_of(const trainer *w, int draw)
     return (uint64_t)w->seed * DRAWS + (uint64_t)draw;
 }
 
+/* Says so if labels may not be what was taken for them. */
+static void warn_of_gaps(const trainer *w)
+{
+    static bool seen[IMAGES_MOST_CLASSES];
+    const image_set *set = &w->images;
+    int64_t missing = set->classes;
+    for (int64_t i = 0; i < set->count; i++) {
+        missing -= !seen[set->labels[i]];
+        seen[set->labels[i]] = true;
+    }
+    if (missing > 0 && w->train)
+        fprintf(stderr,
+                PROGRAM
+                ": %s: the largest label is %lld, but %lld of the labels below it occur "
+                "nowhere: is the last column the label?\n",
+                w->train, (long long)set->classes - 1, (long long)missing);
+}
+
 static bool open_images(trainer *w)
 {
     char *error = w->error;
@@ -73,13 +88,16 @@ static bool open_images(trainer *w)
     const image_limits limits = { set->height, set->width, set->classes };
     int64_t held = (int64_t)((double)set->count * w->hold_out);
     if (held < 1 || held == set->count)
-        return heed__say(error, size, "--hold-out %g of %lld images leaves one part empty",
-                         w->hold_out, (long long)set->count);
+        return heed__say(error, size, "--hold-out %g of %s leaves one part empty", w->hold_out,
+                         figure_of(set->count, "image").text);
     if (set->classes < 2)
         return heed__say(error, size,
-                         "%s: every label is 0, which leaves nothing to tell apart", w->train);
+                         "%s: every label is 0, which leaves nothing to tell apart; labels "
+                         "are the last column of a CSV",
+                         w->train);
     if (!(set->brightest > 0))
         return heed__say(error, size, "%s: every pixel of every image is 0", w->train);
+    warn_of_gaps(w);
     if (w->test)
         good = images_read(&w->judged, w->test, limits, error, size);
     else if (!w->train)
@@ -126,13 +144,13 @@ static bool open_model(trainer *w)
 static void report_start(const trainer *w)
 {
     const settings *s = &w->c.settings;
-    printf("images   %s: %s to learn from, %s dev, %lld x %lld pixels, %lld classes\n",
+    printf("images   %s: %s to learn from, %s dev, %lld x %lld pixels, %s\n",
            w->train ? w->train : "made digits", figure_count(w->images.count).text,
            figure_count(w->dev.count).text, (long long)s->height, (long long)s->image_width,
-           (long long)s->classes);
-    printf("model    %lld blocks of %lld, patches of %lld x %lld: %s parameters\n\n",
-           (long long)s->layers, (long long)s->width, (long long)s->patch, (long long)s->patch,
-           figure_count(heed_params_size(w->c.parameters)).text);
+           figure_of(s->classes, "class").text);
+    printf("model    %s of %lld, patches of %lld x %lld: %s parameters\n\n",
+           figure_of(s->layers, "block").text, (long long)s->width, (long long)s->patch,
+           (long long)s->patch, figure_count(heed_params_size(w->c.parameters)).text);
     fflush(stdout);
 }
 
@@ -250,8 +268,8 @@ static bool report_end(trainer *w)
         return false;
     bool good = classifier_judge(&kept, w->tape, &w->judged, &j, w->error, sizeof w->error);
     if (good) {
-        printf("\ntest: %s images, accuracy %.4f, loss %.4f\n\n",
-               figure_count(w->judged.count).text, j.accuracy, j.loss);
+        printf("\ntest: %s, accuracy %.4f, loss %.4f\n\n",
+               figure_of(w->judged.count, "image").text, j.accuracy, j.loss);
         judgement_print(&j, kept.settings.classes, stdout);
         free(j.confusion);
     }

@@ -39,12 +39,17 @@ broken "bad.csv:1: column 3, '', is not a number" '1,2,,4,0\n'
 broken "bad.csv:1: column 1, 'nan', is not\|not the pixels\|holds no image" 'nan,2,3,4,0\n'
 broken "column 4, '4e', is not a number" '1,2,3,4e,0\n'
 broken "column 1 must be from 0 to 65535, not -1" '\0551,2,3,4,0\n'
-broken "column 5 must be from 0 to 999, not 1000" "${good}1,2,3,4,1000\n"
+broken "column 5 (the label) must be from 0 to 999, not 1000" "${good}1,2,3,4,1000\n"
 broken "bad.csv:3: the label 0.5 is no whole number" "${good}1,2,3,4,0.5\n"
-broken "6 columns are not the pixels of a square image" '1,2,3,4,5,0\n'
+broken "6 columns: expected the pixels of a square image" '1,2,3,4,5,0\n'
 broken "column 2, .* is not a number" '1,2\000x,3,4,0\n'
 broken "one part empty" '\357\273\277a,b,c,d,class\n1,2,3,4,0\n'
 broken "bad.csv: every label is 0" "$(awk 'BEGIN { for (i = 0; i < 20; i++) printf "7,2,0,0,0\\n" }')"
+broken "bad.csv:1: 1 column: expected" '7\n'
+broken "column 5 (the label), 'cat', is not a number" "${good}1,2,3,4,cat\n"
+for names in label,a,b,c,d '"Label","a","b","c","d"' Class,a,b,c,d; do
+    broken "bad.csv:1: the first column is called .*, but the label must be the last one" "$names\n0,1,2,3,4\n"
+done
 black='0,0,0,0,0\n0,0,0,0,1\n0,0,0,0,0\n0,0,0,0,1\n0,0,0,0,0\n'
 broken "every pixel of every image is 0" "$black$black"
 
@@ -65,6 +70,11 @@ printf '\000\000\010\003\377\377\377\377\377\377\377\377\377\377\377\377\001\002
 refuses 1 "a-images: its head says more bytes than can be counted" train --train a-images --out run
 printf "$head\001\002" >digits
 refuses 1 "\"images\" in the name" train --train digits --out run
+printf "$head\001\002" >a-images
+printf '\037\213\010\000' >a-labels
+refuses 1 "the labels that belong to a-images: a-labels is compressed by gzip: .* gunzip" train --train a-images --out run
+cp a-labels a-images.gz
+refuses 1 "^vit train: a-images.gz is compressed by gzip: .* gunzip" train --train a-images.gz --out run
 is "refused lines made no folder" test ! -e run
 
 # shellcheck disable=SC2086
@@ -76,7 +86,7 @@ refuses 1 "its images are 2 x 2, but 8 x 8 are needed" eval --model run --test s
 printf "$head\001\002" >a-images
 refuses 1 "its images are 1 x 1, but 8 x 8 are needed" eval --model run --test a-images
 awk 'BEGIN { for (i = 0; i < 64; i++) printf "1,"; print 10 }' >ten.csv
-refuses 1 "ten.csv:1: column 65 must be from 0 to 9, not 10" eval --model run --test ten.csv
+refuses 1 "ten.csv:1: column 65 (the label) must be from 0 to 9, not 10" eval --model run --test ten.csv
 
 # damaged FILE PATTERN: a copy of the run whose FILE has been replaced by `new` is refused.
 damaged() {
@@ -121,6 +131,16 @@ fi
 awk 'BEGIN { printf "\357\273\277"; for (i = 0; i < 20; i++) print "1,2,3," i ",", i % 2 }' | tr -d ' ' >bom.csv
 "$vit" train $tiny --patch 1 --train bom.csv --out bom >out
 is "an image after a byte order mark is one" grep -q ": 18 to learn from, 2 dev" out
+
+# Labels that are first, without a line of names: their place is taken by pixels.
+awk 'BEGIN { for (i = 0; i < 40; i++) print i % 2 ",7,7,7," i % 3 * 9 }' >first.csv
+"$vit" train $tiny --patch 1 --train first.csv --out first >out 2>err
+is "labels that leave gaps are wondered at" grep -q "largest label is 18, but 16 of .* is the last column the label?" err
+for help in "--help" "train --help" "eval --help"; do
+    is "$help" "$vit" $help
+    is "tells what a CSV holds" grep -q "last column the label" .out
+    is "and where IDX has its labels" grep -q "train-labels-idx1-ubyte" .out
+done
 
 "$vit" train --width 8 --layers 1 --heads 2 --epochs 100000 --out stopped >out 2>err &
 pid=$!
