@@ -2,6 +2,7 @@
 #include "fill.h"
 #include "commands.h"
 #include "figures.h"
+#include "unknown.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -31,6 +32,27 @@ static bool encode(const reader *r, const char *text, id_list *ids, char *error,
         text = mark + strlen(MASK);
     }
     return good || heed__say(error, error_size, "not enough memory");
+}
+
+/* Says which words around the marks the model cannot read. */
+static bool report_unknown(const reader *r, const char *text, char *error, size_t error_size)
+{
+    string_set unknown = { 0 };
+    bool good = true;
+    for (const char *mark = text; good && mark; text = mark + strlen(MASK)) {
+        mark = strstr(text, MASK);
+        size_t size = mark ? (size_t)(mark - text) : strlen(text);
+        good = unknown_find(r->words, text, size, &unknown, error, error_size);
+        if (!mark)
+            break;
+    }
+    if (good && unknown.count > 0) {
+        fputs(PROGRAM ": the model does not know ", stderr);
+        unknown_print(stderr, r->words, &unknown);
+        fputs("\n", stderr);
+    }
+    string_set_free(&unknown);
+    return good;
 }
 
 /* The word without the space it begins with. */
@@ -122,7 +144,8 @@ int fill_command(int count, char **arguments)
     reader r = { 0 };
     heed_tape *t = heed_tape_new(NULL);
     bool good = !usage && t && reader_open(&r, folder, error, sizeof error) &&
-                fill(t, &r, text.bytes, best, error, sizeof error);
+                fill(t, &r, text.bytes, best, error, sizeof error) &&
+                report_unknown(&r, text.bytes, error, sizeof error);
     if (good && fflush(stdout) != 0)
         good = heed__say(error, sizeof error, "cannot write the words");
     heed_tape_free(t);

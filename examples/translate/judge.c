@@ -15,14 +15,15 @@ typedef struct tally {
 } tally;
 
 static heed_decoded *search(const translator *m, heed_tape *t, const model_source *source,
-                            int64_t batch, int beam, double length_penalty)
+                            int64_t batch, const search_options *options)
 {
     return m->kind->decode(t, m->model, source, batch,
                            (heed_decode_options){ .start = VOCABULARY_SOS,
                                                   .end = VOCABULARY_EOS,
                                                   .longest = translator_longest(m),
-                                                  .beam = beam,
-                                                  .length_penalty = length_penalty });
+                                                  .beam = options->beam,
+                                                  .best = options->best,
+                                                  .length_penalty = options->length_penalty });
 }
 
 /* ---- how probable the references are ---- */
@@ -105,7 +106,10 @@ static bool judge_batch(const translator *m, heed_tape *t, heed_batches *b, cons
     model_source source = { source_ids, heed_batch_lengths(b, SIDE_SOURCE) };
     sum->forced += loss_of(m, t, &source, targets, 1);
     sum->unforced += loss_of(m, t, &source, targets, 0);
-    heed_decoded *d = search(m, t, &source, size, options->beam, options->length_penalty);
+    const search_options one = { .beam = options->beam,
+                                 .best = 1,
+                                 .length_penalty = options->length_penalty };
+    heed_decoded *d = search(m, t, &source, size, &one);
     bool good = d != NULL;
     for (int64_t i = 0; good && i < size; i++) {
         int64_t pair = heed_batch_examples(b)[i];
@@ -171,30 +175,47 @@ bool judge(const translator *m, heed_tape *t, const corpus *c, corpus_part part,
 
 /* ---- a sentence ---- */
 
-bool judge_translate(const translator *m, heed_tape *t, text_span sentence, int beam,
-                     double length_penalty, written *w, char *error, size_t error_size)
+static bool add_translation(const translator *m, heed_hypothesis h, written *w)
+{
+    translation *own = &w->translations[w->count];
+    own->text =
+        vocabulary_decode(m->vocabularies[SIDE_TARGET], h.ids, (size_t)h.length, &own->size);
+    own->score = h.score;
+    w->count += own->text != NULL;
+    return own->text != NULL;
+}
+
+bool judge_translate(const translator *m, heed_tape *t, text_span sentence,
+                     const search_options *options, written *w, char *error, size_t error_size)
 {
     *w = (written){ 0 };
     if (!encode_sentence(m->vocabularies[SIDE_SOURCE], sentence, &w->source, error, error_size))
         return false;
     heed_shape shape = HEED_SHAPE(1, (int64_t)w->source.count);
     model_source source = { heed_ids(t, shape, w->source.ids), NULL };
-    heed_decoded *d = search(m, t, &source, 1, beam, length_penalty);
+    heed_decoded *d = search(m, t, &source, 1, options);
     if (!d)
         return heed__say(error, error_size, "%s", heed_error(t));
+    w->translations = calloc((size_t)options->best, sizeof *w->translations);
+    bool good = w->translations != NULL;
     heed_hypothesis h = heed_decoded_at(d, 0, 0);
-    bool good = true;
     for (int64_t i = 0; good && i < h.length; i++)
         good = id_list_add(&w->target, h.ids[i]);
-    w->text =
-        vocabulary_decode(m->vocabularies[SIDE_TARGET], h.ids, (size_t)h.length, &w->size);
+    for (int rank = 0; good && rank < options->best; rank++) {
+        h = heed_decoded_at(d, 0, rank);
+        if (!h.ids)
+            break;
+        good = add_translation(m, h, w);
+    }
     heed_decoded_free(d);
-    return (good && w->text) || heed__say(error, error_size, "not enough memory");
+    return good || heed__say(error, error_size, "not enough memory");
 }
 
 void written_free(written *w)
 {
-    free(w->text);
+    for (size_t i = 0; i < w->count; i++)
+        free(w->translations[i].text);
+    free(w->translations);
     id_list_free(&w->source);
     id_list_free(&w->target);
     *w = (written){ 0 };

@@ -28,15 +28,28 @@ typedef struct judgement {
 bool judge(const translator *m, heed_tape *t, const corpus *c, corpus_part part,
            const judge_options *options, judgement *result, char *error, size_t error_size);
 
-/* A translation. */
-typedef struct written {
+/* One translation. */
+typedef struct translation {
     char *text; /* ends in a NUL that size does not count */
     size_t size;
-    id_list source, target; /* both with their <eos>, if the translation has come to it */
+    double score; /* heed_hypothesis has its formula */
+} translation;
+/* What is written for a sentence, the best one first. */
+typedef struct written {
+    translation *translations;
+    size_t count;
+    id_list source, target; /* of the best; with their <eos>, if it has come to it */
 } written;
-/* The best translation of a sentence. What is written is the caller's, also after a failure. */
-bool judge_translate(const translator *m, heed_tape *t, text_span sentence, int beam,
-                     double length_penalty, written *result, char *error, size_t error_size);
+/* How a sentence is searched for: as many hypotheses, of which so many are given back. */
+typedef struct search_options {
+    int beam, best;
+    double length_penalty;
+} search_options;
+/* As many translations as were found, `best` at most. What is written is the caller's, also
+ * after a failure. */
+bool judge_translate(const translator *m, heed_tape *t, text_span sentence,
+                     const search_options *options, written *result, char *error,
+                     size_t error_size);
 void written_free(written *w);
 
 #endif

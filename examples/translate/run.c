@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "judge.h"
 #include "maps.h"
+#include "unknown.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,11 +16,16 @@ static const char summary[] =
     "Translates a sentence, or without one those of the standard input, line by line.\n"
     "\n"
     "  translate run --model DIR \"a sentence\"\n"
-    "  translate run --model DIR <sentences >translations";
+    "  translate run --model DIR <sentences >translations\n"
+    "\n"
+    "With --best a translation is a line of its score (its log-probability, divided by what\n"
+    "--length-penalty says), a tab and its text, the best first; of several sentences, the\n"
+    "number of the sentence and a tab come before. Words that the model does not know are\n"
+    "named on the standard error.";
 
 typedef struct run_options {
     const char *folder, *attention;
-    int64_t beam, threads;
+    int64_t beam, best, threads; /* best 0: one, without its score */
     double length_penalty;
 } run_options;
 
@@ -29,6 +35,7 @@ typedef struct runner {
     heed_tape *tape;
     heed_maps *maps; /* NULL: nobody looks */
     int sentences;   /* so far */
+    bool numbered;   /* there may be several */
 } runner;
 
 /* ---- attention ---- */
@@ -111,20 +118,56 @@ static bool is_blank(text_span text)
     return at == text.size;
 }
 
+/* Says which words of a sentence the model cannot read. */
+static bool report_unknown(const runner *r, text_span sentence, char *error, size_t error_size)
+{
+    const vocabulary *v = r->m.vocabularies[SIDE_SOURCE];
+    string_set unknown = { 0 };
+    bool good = unknown_find(v, sentence.bytes, sentence.size, &unknown, error, error_size);
+    if (good && unknown.count > 0) {
+        fputs(PROGRAM ": ", stderr);
+        if (r->numbered)
+            fprintf(stderr, "line %d: ", r->sentences);
+        fputs("the model does not know ", stderr);
+        unknown_print(stderr, v, &unknown);
+        fputs("\n", stderr);
+    }
+    string_set_free(&unknown);
+    return good;
+}
+
+static void print(const runner *r, const written *w)
+{
+    if (r->options.best == 0) {
+        if (w->count > 0)
+            fwrite(w->translations[0].text, 1, w->translations[0].size, stdout);
+        putchar('\n');
+        return;
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        if (r->numbered)
+            printf("%d\t", r->sentences);
+        printf("%.4f\t", w->translations[i].score);
+        fwrite(w->translations[i].text, 1, w->translations[i].size, stdout);
+        putchar('\n');
+    }
+}
+
 static bool translate(runner *r, text_span sentence, char *error, size_t error_size)
 {
     written w = { 0 };
+    const search_options search = { .beam = (int)r->options.beam,
+                                    .best = r->options.best ? (int)r->options.best : 1,
+                                    .length_penalty = r->options.length_penalty };
     heed_tape_reset(r->tape);
     r->sentences++;
     /* No model has learned what nothing means. */
     bool good = is_blank(sentence) ||
-                (judge_translate(&r->m, r->tape, sentence, (int)r->options.beam,
-                                 r->options.length_penalty, &w, error, error_size) &&
+                (judge_translate(&r->m, r->tape, sentence, &search, &w, error, error_size) &&
+                 report_unknown(r, sentence, error, error_size) &&
                  (!r->maps || record(r, &w, error, error_size)));
     if (good) {
-        if (w.text)
-            fwrite(w.text, 1, w.size, stdout);
-        putchar('\n');
+        print(r, &w);
         if (fflush(stdout) != 0)
             good = heed__say(error, error_size, "cannot write the translation");
     }
@@ -186,6 +229,7 @@ static int run(runner *r, int count, char *const *words, char *error, size_t err
         return 1;
     }
     heed_set_recording(r->tape, false);
+    r->numbered = count == 0;
     bool good = count > 0 ? translate_words(r, count, words, error, error_size)
                           : translate_lines(r, error, error_size);
     if (good && attention && r->sentences > 0)
@@ -203,6 +247,9 @@ int run_command(int count, char **arguments)
           .argument = "DIR" },
         { "beam", OPTION_INTEGER, &o->beam, "hypotheses that a search keeps; 1: greedy",
           .least = 1, .most = 1000 },
+        { "best", OPTION_INTEGER, &o->best,
+          "translations to print, with scores, at most --beam; 0: one, without", .least = 0,
+          .most = 1000 },
         { "length-penalty", OPTION_REAL, &o->length_penalty,
           "alpha of Wu et al. 2016: above 0 favours long translations", .argument = "A",
           .low = 0, .high = INFINITY },
@@ -218,6 +265,12 @@ int run_command(int count, char **arguments)
         return code;
     if (!o->folder) {
         fputs(PROGRAM ": --model DIR must say which model\n", stderr);
+        return 2;
+    }
+    if (o->best > o->beam) {
+        fprintf(stderr,
+                PROGRAM ": --best %lld needs a --beam of at least as many, and it is %lld\n",
+                (long long)o->best, (long long)o->beam);
         return 2;
     }
     if (o->threads > 0)

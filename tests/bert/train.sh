@@ -22,6 +22,8 @@ is "fill" "$bert" fill --model run "the cats near the dog [MASK] [MASK]" --best 
 is "three words for each mark" test "$(grep -c '^  .* %, .* %, .* %$' .out)" -eq 2
 is "and the whole" grep -q "^  the cats near the dog [a-z]* [a-z]*$" .out
 is "words as they come" "$bert" fill the "[MASK]" --model=run --best 100 sees the unheard-of
+"$bert" fill --model run the "[MASK]" sees the unheard-of cats >out 2>err
+is "unknown words are named" grep -qx "bert fill: the model does not know the words 'unheard', '-' and 'of'" err
 # shellcheck disable=SC2086
 is "classifying" "$bert" train $tiny --seed 3 --out one
 is "three starts" test "$(grep -c '^  \(from scratch\|trained before, frozen\|trained before\)  *[01]\.' .out)" -eq 3

@@ -56,6 +56,36 @@ is "the first as alone" test "$(head -n 1 .out)" = "$(cat single)"
 is "nothing for nothing" test -z "$(sed -n 2p .out)"
 is "maps of both sentences" grep -q "sentence 3" lines.html
 
+is "the five best" "$translate" run --model run --beam 6 --best 5 five hundred sixty-two
+is "are five" test "$(wc -l <.out)" -eq 5
+is "with falling scores" awk -F'\t' '{ if (NF != 2 || $1 > 0 || (NR > 1 && $1 > last)) bad = 1; last = $1 }
+    END { exit bad }' .out
+cut -f2 .out >five
+is "that differ" test "$(sort -u five | wc -l)" -eq 5
+is "the first as a beam of six has it" "$translate" run --model run --beam 6 five hundred sixty-two
+is "without its score" test "$(cat .out)" = "$(head -n 1 five)"
+best_by_lines() { "$translate" run --model run --beam 3 --best 2 <lines; }
+is "the two best of lines" best_by_lines
+is "are numbered" test "$(cut -f1 .out | tr '\n' ' ')" = "1 1 3 3 "
+is "a score and a text each" test "$(awk -F'\t' 'NF == 3 && $2 < 0 && $3 != ""' .out | wc -l)" -eq 4
+refuses 2 "best 3 needs a --beam of at least as many, and it is 2" run --model run --beam 2 --best 3 seven
+refuses 2 "and it is 1" run --model run --best 2 seven
+
+# knows SENTENCE: no word of it is complained of; else the one sentence of stderr is in err.
+knows() {
+    echo "$1" | "$translate" run --model run >/dev/null 2>err && test ! -s err
+}
+is "known words" knows "seven hundred two"
+"$translate" run --model run seven flying pigs flying >out 2>err
+is "unknown words are named, each once" grep -qx "translate run: the model does not know the words 'flying' and 'pigs'" err
+is "and translated all the same" test "$(wc -l <out)" -eq 1
+printf 'seven\nseven pigs\n' | "$translate" run --model run >out 2>err
+is "with their line" grep -qx "translate run: line 2: the model does not know the word 'pigs'" err
+# shellcheck disable=SC2086
+is "a model that reads characters" "$translate" train $tiny --task numbers-back --model gru --out back
+"$translate" run --model back "삼x백qx" >out 2>err
+is "unknown characters" grep -qx "translate run: the model does not know the characters 'x' and 'q'" err
+
 # shellcheck disable=SC2086
 for model in rnn gru lstm luong-dot luong-general luong-concat; do
     is "$model" "$translate" train $tiny --model $model --out "$model" --reverse --layers 2 \
