@@ -26,7 +26,7 @@ bool checkpoint_save(gpt_run *run, char *error, size_t error_size)
     heed_archive *archive = heed_archive_new(NULL);
     heed__text settings = { 0 };
     char *tokens = tokenizer_text(run->model.tokenizer);
-    config_write(&run->config, &settings);
+    config_to_json(&run->config, &settings);
     snprintf(step, sizeof step, "%lld", (long long)run->step);
     text_mark(&run->text, mark, sizeof mark);
 
@@ -91,7 +91,7 @@ heed_archive *checkpoint_open(gpt_run *run, gpt_config *stored, const char *fold
         heed__say(why, sizeof why, "this is no checkpoint of gpt train");
     else if (!settings || !tokens || run->step < 0)
         good = heed__say(why, sizeof why, "settings, tokenizer or step is missing");
-    else if (!config_read(stored, settings, why, sizeof why) ||
+    else if (!config_from_json(stored, settings, why, sizeof why) ||
              !config_check(stored, why, sizeof why))
         good = false;
     if (good) {

@@ -2,6 +2,7 @@
  * comparison on --resume walk the same table. */
 #include "config.h"
 
+#include "config_file.h"
 #include "json.h"
 
 #include <math.h>
@@ -52,10 +53,21 @@ size_t config_table(gpt_config *c, option table[CONFIG_OPTIONS])
           .most = HEED_STACK_MAX_LAYERS },
         { "heads", OPTION_INTEGER, &c->heads, "attention heads; must divide the width",
           .least = 1, .most = 4096 },
+        { "key-heads", OPTION_INTEGER, &c->key_heads,
+          "heads of keys and values; must divide the heads; 0: as many", .least = 0,
+          .most = 4096 },
         { "width", OPTION_INTEGER, &c->width, "numbers per token inside the model", .least = 1,
           .most = 1000000 },
         { "context", OPTION_INTEGER, &c->context, "tokens the model sees at once", .least = 1,
           .most = 1000000 },
+        { "positions", OPTION_CHOICE, &c->positions, "how the model tells places apart",
+          .choices = "learned|sinusoidal|rotary|alibi|relative|none" },
+        { "norm", OPTION_CHOICE, &c->norm, "before attention and feed-forward layers",
+          .choices = "layernorm|rmsnorm" },
+        { "activation", OPTION_CHOICE, &c->activation, "of feed-forward layers",
+          .choices = "gelu|gelu_tanh|relu|silu|tanh|sigmoid" },
+        { "gated", OPTION_FLAG, &c->gated,
+          "feed-forward layers with a gate; SwiGLU with --activation silu", .argument = "" },
         { "bias", OPTION_FLAG, &c->bias, "biases in linear layers and norms", .argument = "" },
         { "dropout", OPTION_REAL, &c->dropout, "share of values dropped while training",
           .low = 0, .high = 1, .below = true },
@@ -110,6 +122,15 @@ bool config_check(const gpt_config *c, char *error, size_t error_size)
     if (c->width % c->heads != 0)
         return heed__say(error, error_size, "width %lld is not divisible by heads %lld",
                          (long long)c->width, (long long)c->heads);
+    if (c->key_heads > 0 && c->heads % c->key_heads != 0)
+        return heed__say(error, error_size, "heads %lld are not divisible by key heads %lld",
+                         (long long)c->heads, (long long)c->key_heads);
+    if (c->positions == HEED_POSITIONS_ROTARY && c->width / c->heads % 2 != 0)
+        return heed__say(error, error_size,
+                         "--positions rotary turns pairs of numbers, and a head has %lld of "
+                         "them: width %lld over heads %lld",
+                         (long long)(c->width / c->heads), (long long)c->width,
+                         (long long)c->heads);
     if (c->min_lr > c->lr)
         return heed__say(error, error_size, "--min-lr %g is above --lr %g", c->min_lr, c->lr);
     if (strcmp(c->tokenizer, "char") != 0 && strcmp(c->tokenizer, "bytes") != 0 &&
@@ -139,32 +160,19 @@ static bool may_differ(const char *name)
            strcmp(name, "save-every") == 0;
 }
 
-/* Numbers go as text so that what is read back is the same bits. */
-static void write_value(const option *o, heed__text *to)
+/* What came later: a checkpoint without it is of a run with the default. */
+static bool may_be_missing(const char *name)
 {
-    const char *string;
-    switch (o->kind) {
-    case OPTION_INTEGER:
-        heed__text_print(to, "%lld", (long long)*(int64_t *)o->value);
-        break;
-    case OPTION_REAL:
-        heed__json_put_double(to, *(double *)o->value);
-        break;
-    case OPTION_FLAG:
-        heed__text_add_string(to, *(bool *)o->value ? "true" : "false");
-        break;
-    default:
-        string = *(const char **)o->value;
-        if (!string)
-            heed__text_add_string(to, "null");
-        else if (heed__utf8_valid(string, strlen(string), NULL))
-            heed__json_put_string(to, string, strlen(string));
-        else
-            heed__json_put_string(to, "", 0);
+    static const char *const names[] = { "key-heads", "positions", "norm", "activation",
+                                         "gated" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
     }
+    return false;
 }
 
-void config_write(gpt_config *c, heed__text *to)
+void config_to_json(gpt_config *c, heed__text *to)
 {
     option table[CONFIG_OPTIONS];
     size_t count = config_table(c, table);
@@ -173,41 +181,36 @@ void config_write(gpt_config *c, heed__text *to)
         if (table[i].kind == OPTION_HEADING || is_of_the_start(table[i].name))
             continue;
         heed__text_print(to, "%s\"%s\":", separator, table[i].name);
-        write_value(&table[i], to);
+        config_put_value(to, &table[i]);
         separator = ",";
     }
     heed__text_add_string(to, "}");
 }
 
-static bool read_value(heed__json *json, gpt_config *c, const option *o)
+/* A string is null only where there is none. */
+static bool read_string(heed__json *json, gpt_config *c, const option *o)
 {
-    heed__json_event event = heed__json_next(json);
     char **own = &c->strings[o->value == (void *)&c->tokenizer];
-    switch (o->kind) {
-    case OPTION_INTEGER:
-        return heed__json_integer(json, o->least, o->most, o->value);
-    case OPTION_REAL:
-        return heed__json_double(json, o->value);
-    case OPTION_FLAG:
-        if (event != HEED__JSON_TRUE && event != HEED__JSON_FALSE)
-            return heed__json_fail(json, "expected true or false");
-        *(bool *)o->value = event == HEED__JSON_TRUE;
+    heed__json_event event = heed__json_next(json);
+    if (event == HEED__JSON_NULL) {
+        *(const char **)o->value = NULL;
         return true;
-    default:
-        if (event == HEED__JSON_NULL) {
-            *(const char **)o->value = NULL;
-            return true;
-        }
-        if (event != HEED__JSON_STRING)
-            return heed__json_fail(json, "expected a string");
-        free(*own);
-        *own = strdup(json->text);
-        *(const char **)o->value = *own;
-        return *own ? true : heed__json_fail(json, "out of memory");
     }
+    if (event != HEED__JSON_STRING)
+        return heed__json_fail(json, "expected a string");
+    free(*own);
+    *own = strdup(json->text);
+    *(const char **)o->value = *own;
+    return *own ? true : heed__json_fail(json, "out of memory");
 }
 
-bool config_read(gpt_config *c, const char *text, char *error, size_t error_size)
+static bool read_value(heed__json *json, gpt_config *c, const option *o)
+{
+    return o->kind == OPTION_STRING ? read_string(json, c, o)
+                                    : config_read_value(json, o, NULL);
+}
+
+bool config_from_json(gpt_config *c, const char *text, char *error, size_t error_size)
 {
     option table[CONFIG_OPTIONS];
     size_t count = config_table(c, table);
@@ -231,7 +234,7 @@ bool config_read(gpt_config *c, const char *text, char *error, size_t error_size
         return false;
     for (size_t i = 0; i < count; i++) {
         if (table[i].kind != OPTION_HEADING && !is_of_the_start(table[i].name) &&
-            !table[i].given)
+            !table[i].given && !may_be_missing(table[i].name))
             return heed__say(error, error_size, "the setting '%s' is missing", table[i].name);
     }
     if (!c->tokenizer)
@@ -256,7 +259,7 @@ bool config_resume(gpt_config *c, gpt_config *stored, const option *given, size_
             continue;
         if (!free_choice && !option_equal(&given[i], &theirs[i])) {
             heed__text was = { 0 };
-            write_value(&theirs[i], &was);
+            config_put_value(&was, &theirs[i]);
             heed__say(error, error_size,
                       "--%s differs from this run's, which is %s: with --resume only --steps, "
                       "--minutes, --out, --threads, --progress, --eval-every and --save-every "
@@ -282,6 +285,11 @@ heed_gpt_options config_model(const gpt_config *c, int64_t vocabulary)
                                .width = c->width,
                                .layers = (int)c->layers,
                                .heads = (int)c->heads,
+                               .key_heads = (int)c->key_heads,
+                               .positions = (heed_position_kind)c->positions,
+                               .norm = (heed_norm_kind)c->norm,
+                               .activation = (heed_activation)c->activation,
+                               .gated = c->gated,
                                .bias = c->bias,
                                .dropout = c->dropout };
 }

@@ -12,8 +12,9 @@
 typedef struct gpt_config {
     const char *data; /* NULL: the built-in text */
     const char *tokenizer;
-    int64_t layers, heads, width, context;
-    bool bias;
+    int64_t layers, heads, key_heads, width, context; /* key_heads 0: heads */
+    int positions, norm, activation;                  /* of heed_gpt_options */
+    bool gated, bias;
     double dropout;
     int64_t batch, accumulate, steps;
     double minutes;
@@ -30,7 +31,7 @@ typedef struct gpt_config {
     char *strings[2]; /* data and tokenizer, when they were read from a checkpoint */
 } gpt_config;
 
-#define CONFIG_OPTIONS 34
+#define CONFIG_OPTIONS 40
 
 /* The defaults. */
 void config_begin(gpt_config *c);
@@ -44,9 +45,9 @@ bool config_check(const gpt_config *c, char *error, size_t error_size);
 
 /* Every setting that belongs to the run rather than to one start of the program, as a JSON
  * object. */
-void config_write(gpt_config *c, heed__text *to);
+void config_to_json(gpt_config *c, heed__text *to);
 /* Reads those back into c. Unknown and missing settings are errors. */
-bool config_read(gpt_config *c, const char *json, char *error, size_t error_size);
+bool config_from_json(gpt_config *c, const char *json, char *error, size_t error_size);
 
 /* Takes the settings of the stored run into c, except those given that may differ. Any other
  * one that was given and differs is refused by name. `given` is the table of c after

@@ -13,12 +13,35 @@
 
 #define FORMAT "heed gpt"
 
-void model_describe(const heed_gpt_options *options, char *text, size_t size)
+/* The fields that config.json has had from the beginning; the bits are read_field's. */
+#define REQUIRED 4095u
+
+static const char *const activations[] = {
+    [HEED_GELU] = "gelu", [HEED_GELU_TANH] = "gelu_tanh", [HEED_RELU] = "relu",
+    [HEED_SILU] = "silu", [HEED_TANH] = "tanh",           [HEED_SIGMOID] = "sigmoid"
+};
+static const char *const norms[] = {
+    [HEED_LAYERNORM] = "layernorm", [HEED_RMSNORM] = "rmsnorm"
+};
+static const char *const positions[] = {
+    [HEED_POSITIONS_LEARNED] = "learned",   [HEED_POSITIONS_SINUSOIDAL] = "sinusoidal",
+    [HEED_POSITIONS_ROTARY] = "rotary",     [HEED_POSITIONS_ALIBI] = "alibi",
+    [HEED_POSITIONS_RELATIVE] = "relative", [HEED_POSITIONS_NONE] = "none"
+};
+
+void model_describe(const heed_gpt_options *o, char *text, size_t size)
 {
-    snprintf(text, size, "%s, %s, width %lld, context %lld, %s",
-             figure_of(options->layers, "layer").text, figure_of(options->heads, "head").text,
-             (long long)options->width, (long long)options->context,
-             options->bias ? "biases" : "no biases");
+    char keys[64] = "", ordinal[64] = "";
+    if (o->key_heads > 0 && o->key_heads != o->heads)
+        snprintf(keys, sizeof keys, " (%d of keys)", o->key_heads);
+    if (o->positions != HEED_POSITIONS_LEARNED)
+        snprintf(ordinal, sizeof ordinal, ", positions %s", positions[o->positions]);
+    snprintf(text, size, "%s, %s%s, width %lld, context %lld%s%s%s%s%s, %s",
+             figure_of(o->layers, "layer").text, figure_of(o->heads, "head").text, keys,
+             (long long)o->width, (long long)o->context, ordinal,
+             o->norm == HEED_RMSNORM ? ", rmsnorm" : "", o->activation == HEED_GELU ? "" : ", ",
+             o->activation == HEED_GELU ? "" : activations[o->activation],
+             o->gated ? ", gated" : "", o->bias ? "biases" : "no biases");
 }
 
 bool model_make(gpt_model *m, heed_gpt_options options, char *error, size_t error_size)
@@ -50,19 +73,6 @@ void model_close(gpt_model *m)
 
 /* ---- config.json ---- */
 
-static const char *const activations[] = {
-    [HEED_GELU] = "gelu", [HEED_GELU_TANH] = "gelu_tanh", [HEED_RELU] = "relu",
-    [HEED_SILU] = "silu", [HEED_TANH] = "tanh",           [HEED_SIGMOID] = "sigmoid"
-};
-static const char *const norms[] = {
-    [HEED_LAYERNORM] = "layernorm", [HEED_RMSNORM] = "rmsnorm"
-};
-static const char *const positions[] = {
-    [HEED_POSITIONS_LEARNED] = "learned",   [HEED_POSITIONS_SINUSOIDAL] = "sinusoidal",
-    [HEED_POSITIONS_ROTARY] = "rotary",     [HEED_POSITIONS_ALIBI] = "alibi",
-    [HEED_POSITIONS_RELATIVE] = "relative", [HEED_POSITIONS_NONE] = "none"
-};
-
 static void write_config(const heed_gpt_options *o, int64_t step, heed__text *to)
 {
     heed__text_print(to, "{\n  \"format\": \"" FORMAT "\",\n  \"version\": 1,\n");
@@ -70,9 +80,11 @@ static void write_config(const heed_gpt_options *o, int64_t step, heed__text *to
     heed__text_print(to, "  \"context\": %lld,\n", (long long)o->context);
     heed__text_print(to, "  \"width\": %lld,\n", (long long)o->width);
     heed__text_print(to, "  \"layers\": %d,\n  \"heads\": %d,\n", o->layers, o->heads);
+    heed__text_print(to, "  \"key_heads\": %d,\n", o->key_heads ? o->key_heads : o->heads);
     heed__text_print(to, "  \"bias\": %s,\n  \"dropout\": ", o->bias ? "true" : "false");
     heed__json_put_double(to, o->dropout);
     heed__text_print(to, ",\n  \"activation\": \"%s\",\n", activations[o->activation]);
+    heed__text_print(to, "  \"gated\": %s,\n", o->gated ? "true" : "false");
     heed__text_print(to, "  \"norm\": \"%s\",\n", norms[o->norm]);
     heed__text_print(to, "  \"positions\": \"%s\",\n", positions[o->positions]);
     heed__text_print(to, "  \"step\": %lld\n}\n", (long long)step);
@@ -161,6 +173,15 @@ static unsigned read_field(heed__json *json, heed_gpt_options *o)
         read_size(json, 1, 1);
         return 2048;
     }
+    /* What came later: without it a model has as many heads of keys, and no gate. */
+    if (heed__json_is(json, "key_heads")) {
+        o->key_heads = (int)read_size(json, 1, INT32_MAX);
+        return 4096;
+    }
+    if (heed__json_is(json, "gated")) {
+        o->gated = read_flag(json);
+        return 8192;
+    }
     return 0;
 }
 
@@ -193,7 +214,7 @@ static bool read_config(const char *path, heed_gpt_options *o, char *error, size
                             heed__quote(json.text, json.size).text);
         seen |= field;
     }
-    if (json.event == HEED__JSON_OBJECT_END && (!ours || seen != 4095))
+    if (json.event == HEED__JSON_OBJECT_END && (!ours || (seen & REQUIRED) != REQUIRED))
         heed__json_fail(&json, ours ? "a setting is missing"
                                     : "this is not the configuration of a heed gpt");
     bool good = heed__json_end(&json, why, sizeof why);
@@ -213,6 +234,9 @@ bool model_open(gpt_model *m, const char *folder, char *error, size_t error_size
         !folder_path(numbers, sizeof numbers, folder, "model.safetensors", error, error_size) ||
         !read_config(config, &options, error, error_size))
         return false;
+    if (options.key_heads > 0 && options.heads % options.key_heads != 0)
+        return heed__say(error, error_size, "%s: heads %d are not divisible by key heads %d",
+                         config, options.heads, options.key_heads);
     if (options.width % options.heads != 0)
         return heed__say(error, error_size, "%s: width %lld is not divisible by heads %d",
                          config, (long long)options.width, options.heads);

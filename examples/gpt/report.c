@@ -13,7 +13,7 @@
 void report_start(const gpt_run *run)
 {
     const gpt_config *c = &run->config;
-    char model[160];
+    char model[320];
     int64_t tokens = c->batch * c->context * c->accumulate;
     int64_t left = machine_memory();
     model_describe(&run->model.gpt->options, model, sizeof model);

@@ -3,7 +3,6 @@
 
 #include "file.h"
 #include "folder.h"
-#include "json.h"
 
 #include <string.h>
 
@@ -109,7 +108,7 @@ static bool read_string(heed__json *json, const option *o, char **own)
     return *own || heed__json_fail(json, "not enough memory");
 }
 
-static bool read_value(heed__json *json, const option *o, char **own)
+bool config_read_value(heed__json *json, const option *o, char **own)
 {
     heed__json_event event = heed__json_next(json);
     switch (o->kind) {
@@ -168,7 +167,7 @@ static void read_settings(heed__json *json, const char *format, option *table, s
                                    heed__quote(json->text, json->size).text);
         else
             good = table[i].given =
-                read_value(json, &table[i], string_of(table, &table[i], strings));
+                config_read_value(json, &table[i], string_of(table, &table[i], strings));
     }
     for (i = 0; good && json->event == HEED__JSON_OBJECT_END && i < count; i++) {
         if (!table[i].given)

@@ -5,6 +5,7 @@
 #ifndef TEXT_CONFIG_FILE_H
 #define TEXT_CONFIG_FILE_H
 
+#include "json.h"
 #include "options.h"
 #include "text.h"
 
@@ -23,6 +24,9 @@ bool config_read(const char *path, const char *format, option *table, size_t cou
 void config_put(heed__text *to, const char *format, const option *table, size_t count);
 bool config_parse(const void *text, size_t size, const char *format, option *table,
                   size_t count, char **strings, char *error, size_t error_size);
-void config_put_value(heed__text *to, const option *o); /* one value alone */
+/* One value alone; when read, the key before it was the last event. A string is put into *own,
+ * to be freed. */
+void config_put_value(heed__text *to, const option *o);
+bool config_read_value(heed__json *json, const option *o, char **own);
 
 #endif
