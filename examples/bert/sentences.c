@@ -97,8 +97,10 @@ bool lines_read(lines *l, const char *path, char *error, size_t error_size)
     if (!heed__file_read(path, NULL, &bytes, &size, error, error_size))
         return false;
     bool good = heed__utf8_valid(bytes, size, &bad);
+    /* Some editors begin a file with U+FEFF. */
+    size_t mark = size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     if (good)
-        heed__text_add(&l->text, bytes, size);
+        heed__text_add(&l->text, bytes + mark, size - mark);
     else
         heed__say(error, error_size, "%s: the byte at offset %zu is not UTF-8", path, bad);
     heed__release(NULL, bytes, size);

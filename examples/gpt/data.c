@@ -3,12 +3,41 @@
 #include "data.h"
 
 #include "builtin.h"
+#include "figures.h"
 #include "file.h"
 #include "text.h"
 
+#include <stdio.h>
 #include <string.h>
 
-bool text_open(gpt_text *text, const char *path, char *error, size_t error_size)
+/* Drops a byte order mark and the CR of line ends. */
+static void make_plain(gpt_text *text)
+{
+    unsigned char *to = text->file;
+    size_t at = text->size >= 3 && memcmp(text->bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    for (; at < text->size; at++) {
+        bool end =
+            text->bytes[at] == '\r' && at + 1 < text->size && text->bytes[at + 1] == '\n';
+        text->line_ends += end;
+        if (!end)
+            *to++ = (unsigned char)text->bytes[at];
+    }
+    text->size = (size_t)(to - text->file);
+}
+
+bool text_is_exact(const char *which)
+{
+    return strcmp(which, "bytes") == 0;
+}
+
+void text_report(const gpt_text *text, const char *program)
+{
+    if (text->line_ends > 0)
+        fprintf(stderr, "%s: %s: %s of CR and LF read as LF alone\n", program, text->name,
+                figure_of(text->line_ends, "line end").text);
+}
+
+bool text_open(gpt_text *text, const char *path, bool exact, char *error, size_t error_size)
 {
     *text = (gpt_text){ .name = path };
     if (!path) {
@@ -17,9 +46,12 @@ bool text_open(gpt_text *text, const char *path, char *error, size_t error_size)
         text->size = builtin_size;
         return true;
     }
-    if (!heed__file_read(path, NULL, &text->file, &text->size, error, error_size))
+    if (!heed__file_read(path, NULL, &text->file, &text->file_size, error, error_size))
         return false;
     text->bytes = (const char *)text->file;
+    text->size = text->file_size;
+    if (!exact)
+        make_plain(text);
     if (text->size == 0) {
         text_close(text);
         return heed__say(error, error_size, "%s is empty", path);
@@ -29,7 +61,7 @@ bool text_open(gpt_text *text, const char *path, char *error, size_t error_size)
 
 void text_close(gpt_text *text)
 {
-    heed__release(NULL, text->file, text->size);
+    heed__release(NULL, text->file, text->file_size);
     *text = (gpt_text){ 0 };
 }
 
@@ -73,7 +105,7 @@ static bool begins_character(char byte)
 size_t text_split_at(const gpt_text *text, const tokenizer *tok)
 {
     size_t characters = 0, at = 0;
-    if (strcmp(tokenizer_kind(tok), "bytes") == 0)
+    if (text_is_exact(tokenizer_kind(tok)))
         return text->size / 10 * 9 + text->size % 10 * 9 / 10;
     for (size_t i = 0; i < text->size; i++)
         characters += begins_character(text->bytes[i]);

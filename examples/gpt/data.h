@@ -12,6 +12,8 @@ typedef struct gpt_text {
     size_t size;
     const char *name; /* for sentences: the path, or what the built-in text is called */
     unsigned char *file;
+    size_t file_size;
+    int64_t line_ends; /* that were CR LF and are LF */
 } gpt_text;
 
 /* Consecutive tokens of a text. */
@@ -24,9 +26,15 @@ typedef struct gpt_part {
 /* What random draws are for; each has streams of its own under the run's seed. */
 typedef enum gpt_draw { DRAW_WEIGHTS, DRAW_TRAINING, DRAW_EVALUATION, DRAW_SAMPLE } gpt_draw;
 
-/* Reads a file, or takes the built-in text if path is NULL. Empty texts are refused. */
-bool text_open(gpt_text *text, const char *path, char *error, size_t error_size);
+/* Reads a file, or takes the built-in text if path is NULL. Empty texts are refused. Unless its
+ * exact bytes are asked for, a text loses what editors put there and no one reads: U+FEFF at its
+ * beginning, and the CR of each CR LF. */
+bool text_open(gpt_text *text, const char *path, bool exact, char *error, size_t error_size);
 void text_close(gpt_text *text);
+/* Whether a --tokenizer, or a kind of tokenizer, wants exact bytes: "bytes" takes any data. */
+bool text_is_exact(const char *which);
+/* Says on stderr, after a program's name, if line ends were changed. */
+void text_report(const gpt_text *text, const char *program);
 /* Tells one text from another, whatever it is called. */
 uint64_t text_hash(const gpt_text *text);
 

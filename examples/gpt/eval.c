@@ -102,12 +102,15 @@ static int evaluate(const char *folder, const char *data, int which, bool json)
     gpt_part part = { 0 };
     double sum = 0;
     bool good = model_open(&model, folder, error, sizeof error) &&
-                text_open(&text, data, error, sizeof error) &&
+                text_open(&text, data, text_is_exact(tokenizer_kind(model.tokenizer)), error,
+                          sizeof error) &&
                 open_part(&part, &model, &text, which, error, sizeof error) &&
                 measure(&model, &part, &sum, error, sizeof error);
     if (good && !machine_interrupted() && !isfinite(sum))
         good = heed__say(error, sizeof error,
                          "the loss is not finite: the numbers of the model are damaged");
+    if (good)
+        text_report(&text, PROGRAM);
     if (good && !machine_interrupted())
         print_result(&model, &part, sum, json);
     part_close(&part);

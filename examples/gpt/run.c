@@ -98,7 +98,7 @@ bool run_begin(gpt_run *run, char *error, size_t error_size)
                          "%s already holds a run: continue it with --resume, or choose another "
                          "folder with --out",
                          c->out);
-    if (!text_open(&run->text, c->data, error, error_size))
+    if (!text_open(&run->text, c->data, text_is_exact(c->tokenizer), error, error_size))
         return false;
     run->model.tokenizer = text_tokenizer(&run->text, c->tokenizer, error, error_size);
     if (!run->model.tokenizer || !open_parts(run, error, error_size) ||
@@ -114,7 +114,13 @@ bool run_begin(gpt_run *run, char *error, size_t error_size)
 static bool open_text(gpt_run *run, const heed_archive *archive, char *error, size_t error_size)
 {
     const gpt_config *c = &run->config;
-    if (!text_open(&run->text, c->data, error, error_size))
+    /* A run of before line ends were looked at learns from the file as it is. */
+    if (!text_open(&run->text, c->data, true, error, error_size))
+        return false;
+    if (checkpoint_is_of(archive, &run->text))
+        return true;
+    text_close(&run->text);
+    if (!text_open(&run->text, c->data, text_is_exact(c->tokenizer), error, error_size))
         return false;
     if (!checkpoint_is_of(archive, &run->text))
         return heed__say(error, error_size, "%s is not the text that this run learns from%s",

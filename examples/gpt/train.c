@@ -24,7 +24,9 @@ static const char summary[] =
     "tokenizer.json (for gpt sample, gpt eval and other programs) and log.jsonl (one line a\n"
     "step). With --resume the run in that folder goes on, wherever the folder has been moved\n"
     "to; only --steps, --minutes, --out, --threads, --progress, --eval-every and --save-every\n"
-    "may then differ, and --data only says where the same text is now. Ctrl-C saves and stops.";
+    "may then differ, and --data only says where the same text is now. Ctrl-C saves and stops.\n"
+    "Of a text, U+FEFF at its beginning is passed over and CR LF is read as LF; only to\n"
+    "--tokenizer bytes every byte is a token.";
 
 /* One start of the program at work on a run. */
 typedef struct trainer {
@@ -241,6 +243,7 @@ static int train(trainer *w, const option *table, size_t table_size)
     if (!log_open(&w->log, c->out, run->step, w->error, sizeof w->error) || !allocate(w))
         return 1;
     checkpoint_sweep(c->out);
+    text_report(&run->text, PROGRAM);
     if (c->progress != PROGRESS_NONE)
         report_start(run);
     report_schedule(run);

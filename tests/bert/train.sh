@@ -35,9 +35,10 @@ for positions in learned sinusoidal rotary alibi relative none; do
     is "positions $positions" "$bert" train $tiny --post-norm --dropout 0.1 --positions $positions --out "at-$positions"
     is "filled in" "$bert" fill --model "at-$positions" "the [MASK] sees"
 done
-awk 'BEGIN { for (i = 0; i < 30; i++) print "one two three four", i % 7, "고양이"; print "  " }' >lines.txt
+awk 'BEGIN { printf "\357\273\277"; for (i = 0; i < 30; i++) print "one two three four", i % 7, "고양이"; print "  " }' >lines.txt
 # shellcheck disable=SC2086
 is "lines of a file" "$bert" train $tiny --data lines.txt --longest 6 --out lines
+is "no byte order mark among them" test "$(grep -c "$(printf '\357\273\277')" lines/vocabulary.json)" -eq 0
 is "its own task" grep -q "^Are two neighbours exchanged" .out
 is "its own words" "$bert" fill --model lines "one two [MASK] four"
 finish

@@ -36,6 +36,31 @@ is "on what was held out too" less "$(field 150 val_loss)" "$(field 40 val_loss)
 for file in checkpoint.safetensors model.safetensors config.json tokenizer.json; do
     is "$file" test -s "run/$file"
 done
+# What editors put into a text does not show: U+FEFF, and CR before LF.
+{ printf '\357\273\277'; sed "s/\$/$(printf '\r')/" text; } >text.dos
+# shellcheck disable=SC2086
+is "a text as DOS has it" "$gpt" train $tiny --data text.dos --out dos --steps 150 --eval-every 40 \
+    --lr 1e-2 --min-lr 1e-3 --warmup 9
+cp .err err
+is "gives the same bits" cmp run/model.safetensors dos/model.safetensors
+is "and says why" grep -qx "gpt train: .*/text.dos: 500 line ends of CR and LF read as LF alone" err
+is "it goes on" "$gpt" train --resume --out dos --steps 151 --progress none
+"$gpt" eval --model run --data text --json >a 2>err
+"$gpt" eval --model run --data text.dos --json >b 2>>err
+is "eval" cmp a b
+is "says so too" grep -qx "gpt eval: text.dos: 500 line ends of CR and LF read as LF alone" err
+printf '\rone\rtwo\357\273\277\r' >lone
+cat text lone >text.lone
+"$gpt" eval --model run --data text.lone >a 2>err
+is "a CR alone is a character" grep -q "U+000D" err
+# shellcheck disable=SC2086
+is "bytes are exact" "$gpt" train $tiny --data text.dos --tokenizer bytes --out exact --steps 2
+cp .err err
+is "and nothing is said" test ! -s err
+"$gpt" eval --model exact --data text.dos --json >a 2>err
+is "every one is a token" grep -q "\"tokens\":$(($(wc -c <text.dos) - 1))}" a
+printf '\357\273\277' >mark
+refuses 1 "mark is empty" train --data mark --out none
 is "built-in text" "$gpt" train --layers 1 --width 16 --context 8 --out own --steps 3 \
     --progress none
 # shellcheck disable=SC2086
