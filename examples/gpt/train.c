@@ -24,9 +24,9 @@ static const char summary[] =
     "tokenizer.json (for gpt sample, gpt eval and other programs) and log.jsonl (one line a\n"
     "step). With --resume the run in that folder goes on, wherever the folder has been moved\n"
     "to; only --steps, --minutes, --out, --threads, --progress, --eval-every and --save-every\n"
-    "may then differ, and --data only says where the same text is now. Ctrl-C saves and stops.\n"
-    "Of a text, U+FEFF at its beginning is passed over and CR LF is read as LF; only to\n"
-    "--tokenizer bytes every byte is a token.";
+    "may then differ, and --data only says where the same text is now. Ctrl-C saves and\n"
+    "stops. Of a text, U+FEFF at its beginning is passed over and CR LF is read as LF; only\n"
+    "to --tokenizer bytes every byte is a token.";
 
 /* One start of the program at work on a run. */
 typedef struct trainer {
