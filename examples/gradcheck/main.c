@@ -165,7 +165,7 @@ static int check(const settings *s)
 
 int main(int count, char **arguments)
 {
-    settings s = { .order = 1, .seed = 0, .name = arguments + 1 };
+    settings s = { .order = 1 };
     option table[] = {
         { "What", .kind = OPTION_HEADING },
         { "list", OPTION_FLAG, &s.list, .help = "name every op and module, and check nothing" },
@@ -182,12 +182,12 @@ int main(int count, char **arguments)
         { "json", OPTION_FLAG, &s.json, .help = "print one JSON object" },
     };
     const size_t size = sizeof table / sizeof *table;
-    while (s.names + 1 < count && arguments[1 + s.names][0] != '-')
-        s.names++;
-    int code = options_begin(PROGRAM, summary, table, size, count - 1 - s.names,
-                             arguments + 1 + s.names);
+    int options = options_before_words(table, size, count - 1, arguments + 1);
+    int code = options_begin(PROGRAM, summary, table, size, options, arguments + 1);
     if (code >= 0)
         return code;
+    s.name = arguments + 1 + options;
+    s.names = count - 1 - options;
     if (s.json && s.each) {
         fprintf(stderr, PROGRAM ": --json and --each exclude each other\n");
         return 2;

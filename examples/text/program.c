@@ -87,6 +87,8 @@ int program_run(const program *p, int count, char **arguments)
         printf("%s of heed %s\n", p->name, heed_version());
         return 0;
     }
+    if (p->alone && name[0] == '-')
+        return p->alone(count - 1, arguments + 1);
     nearest_begin(&near, name);
     for (size_t i = 0; i < p->count; i++) {
         if (strcmp(name, p->commands[i].name) == 0)

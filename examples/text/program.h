@@ -15,7 +15,7 @@ typedef struct program {
     const char *name, *summary; /* one line, or several */
     const program_command *commands;
     size_t count;
-    int (*alone)(int count, char **arguments); /* without any argument; NULL: wrong usage */
+    int (*alone)(int count, char **arguments); /* without a command; NULL: wrong usage */
     bool details; /* --help goes on with the options of all commands */
 } program;
 

@@ -12,6 +12,7 @@ done
 is "--help" "$bert" --help
 refuses 2 "did you mean train" trian
 refuses 2 "did you mean --steps" train --step 3
+refuses 2 "did you mean --steps" --step 3
 refuses 2 "learned|sinusoidal" train --positions learnt
 refuses 2 "must say which model" fill "a [MASK]"
 refuses 2 "there is no \[MASK\]" fill --model run "a word"

@@ -26,6 +26,10 @@ is "words as they come" "$bert" fill the "[MASK]" --model=run --best 100 sees th
 is "unknown words are named" grep -qx "bert fill: the model does not know the words 'unheard', '-' and 'of'" err
 # shellcheck disable=SC2086
 is "classifying" "$bert" train $tiny --seed 3 --out one
+cp .out trained
+# shellcheck disable=SC2086
+is "options without a command are those of train" "$bert" $tiny --seed 3
+is "and say the same" sh -c "head -n 5 .out >a; head -n 5 trained >b; cmp a b"
 is "three starts" test "$(grep -c '^  \(from scratch\|trained before, frozen\|trained before\)  *[01]\.' .out)" -eq 3
 # shellcheck disable=SC2086
 is "the same again" "$bert" train $tiny --seed 3 --out two --threads 2

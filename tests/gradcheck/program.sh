@@ -55,6 +55,7 @@ END
 }
 
 is "an op" prints '^softmax  *[0-9]' softmax
+is "names after options" prints '^2 checked, 0 failed' --order 2 softmax --seed 3 sin
 is "several, at order 2" prints '^3 checked, 0 failed' softmax sin self-attention --order 2
 is "all modules" prints '0 failed' --modules
 is "the list has ops" prints '^  softmax .*sum' --list
