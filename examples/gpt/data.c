@@ -88,9 +88,16 @@ tokenizer *text_tokenizer(const gpt_text *text, const char *which, char *error,
         return tok;
     }
     if (!heed__utf8_valid(text->bytes, text->size, &bad)) {
+        /* A place that holds in the file too, whose line ends may be longer. */
+        size_t line = 1, start = 0;
+        for (size_t i = 0; i < bad; i++) {
+            line += text->bytes[i] == '\n';
+            start = text->bytes[i] == '\n' ? i + 1 : start;
+        }
         heed__say(error, error_size,
-                  "%s is not UTF-8 text, at byte %zu: --tokenizer bytes takes any data",
-                  text->name, bad);
+                  "%s is not UTF-8 text, at byte %zu of line %zu: save it as UTF-8, or take "
+                  "--tokenizer bytes, which takes any data",
+                  text->name, bad - start, line);
         return NULL;
     }
     return tokenizer_char(text->bytes, text->size, error, error_size);

@@ -133,7 +133,8 @@ static bool side_of(const reader *r, image_limits limits, int64_t *side)
     *side = (int64_t)(sqrt((double)pixels) + 0.5);
     if (pixels < 1 || *side * *side != pixels || *side > IMAGES_LONGEST_SIDE)
         return heed__say(r->error, r->error_size,
-                         "%s:%lld: %s: expected the pixels of a square image and a label",
+                         "%s:%lld: %s: expected the pixels of a square image and a label, and "
+                         "commas between them",
                          r->path, (long long)r->number, figure_of(pixels + 1, "column").text);
     if ((limits.height && *side != limits.height) || (limits.width && *side != limits.width))
         return heed__say(r->error, r->error_size,

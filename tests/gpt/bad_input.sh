@@ -13,7 +13,9 @@ refuses 1 "No such file" train --data missing --out run
 refuses 1 "empty" train --data empty --out run
 refuses 1 "too short" train --data short --out run
 refuses 1 "folder" train --data . --out run
-refuses 1 "not UTF-8 text, at byte 3: --tokenizer bytes" train --data latin --out run
+refuses 1 "not UTF-8 text, at byte 3 of line 1: .* --tokenizer bytes" train --data latin --out run
+printf 'one\r\ntwo\r\nab\344\r\n' >latin.dos
+refuses 1 "not UTF-8 text, at byte 2 of line 3: " train --data latin.dos --out run
 refuses 1 "No such file" train --data text --tokenizer bpe:nowhere --out run
 refuses 1 "of memory" train --data text --out run --width 1000000 --layers 200 --heads 1
 refuses 1 "" train --data text --out text

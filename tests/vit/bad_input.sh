@@ -45,7 +45,7 @@ broken "6 columns: expected the pixels of a square image" '1,2,3,4,5,0\n'
 broken "column 2, .* is not a number" '1,2\000x,3,4,0\n'
 broken "one part empty" '\357\273\277a,b,c,d,class\n1,2,3,4,0\n'
 broken "bad.csv: every label is 0" "$(awk 'BEGIN { for (i = 0; i < 20; i++) printf "7,2,0,0,0\\n" }')"
-broken "bad.csv:1: 1 column: expected" '7\n'
+broken "bad.csv:1: 1 column: expected .* commas between them" '1;2;3;4;0\n'
 broken "column 5 (the label), 'cat', is not a number" "${good}1,2,3,4,cat\n"
 for names in label,a,b,c,d '"Label","a","b","c","d"' Class,a,b,c,d; do
     broken "bad.csv:1: the first column is called .*, but the label must be the last one" "$names\n0,1,2,3,4\n"
