@@ -18,6 +18,8 @@ static double rate(heed_forcing *f, int64_t step, double metric)
     case HEED_FORCING_METRIC:
         f->reached = f->reached || metric >= f->threshold;
         return f->reached ? f->least : first;
+    case HEED_FORCING_NEVER:
+        return 0;
     default:
         return first;
     }

@@ -11,6 +11,7 @@ void heed_recurrent_init(heed_recurrent *m, heed_params *ps, const char *name, i
                          heed_recurrent_options options)
 {
     *m = (heed_recurrent){ 0 };
+    options.layers = options.layers ? options.layers : 1;
     if (!heed__recurrent_sound(ps, input, &options))
         return;
     m->options = options;

@@ -51,7 +51,7 @@ typedef enum heed_gru_reset {
 typedef struct heed_recurrent_options {
     heed_recurrent_kind kind;
     int64_t hidden; /* H */
-    int layers;     /* 1 or more; a cell has none to choose */
+    int layers;     /* 0: 1; a cell has none to choose */
     bool bidirectional;
     bool bias;
     bool peepholes;       /* LSTM */

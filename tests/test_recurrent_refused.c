@@ -11,7 +11,7 @@ static const struct {
     int64_t input;
     const char *sentence;
 } unsound[] = {
-    { { .hidden = 3 }, 4, "lstm: layers 0 is not in 1 .. 64" },
+    { { .hidden = 3, .layers = -1 }, 4, "lstm: layers -1 is not in 1 .. 64" },
     { { .hidden = 3, .layers = 65 }, 4, "lstm: layers 65 is not in 1 .. 64" },
     { { .layers = 1, .kind = HEED_GRU }, 4, "gru: hidden 0 is not in 1 .. 2147483647" },
     { { .hidden = 3, .layers = 1 }, 0, "lstm: input width 0 is not in 1 .. 2147483647" },
