@@ -476,6 +476,12 @@ typedef enum heed_causality {
     HEED_CAUSAL_TOP_LEFT,
     HEED_CAUSAL_BOTTOM_RIGHT
 } heed_causality;
+/* How an attention's queries go on from those of the last call in the same scope. */
+typedef enum heed_attention_queries {
+    HEED_QUERIES_WHOLE, /* these are all */
+    HEED_QUERIES_FIRST, /* of a decoder that goes step by step: more will come */
+    HEED_QUERIES_MORE   /* the next of such a decoder */
+} heed_attention_queries;
 /* Makes scores [B, H, T, S] of scores, in ops, so that derivatives of every order follow. What
  * it gives for keys that a query may not see does not matter. */
 typedef heed_tensor *heed_attention_score(heed_tape *t, heed_tensor *scores, void *user);
@@ -500,14 +506,15 @@ typedef struct heed_attention_options {
     /* [H]: one more score in the denominator of each softmax, with no value. Zeros make the
      * "softmax off by one" (Miller 2023); learned, as in gpt-oss (OpenAI 2025). */
     heed_tensor *sinks;
-    heed_attention_score *score; /* takes the composed form */
-    void *user;                  /* of score */
+    heed_attention_score *score;    /* takes the composed form */
+    void *user;                     /* of score */
+    heed_attention_queries queries; /* for those who watch; changes nothing else */
 } heed_attention_options;
 /* softmax(scale q k^T) v, exactly, in memory linear in the length (Vaswani et al. 2017; blocks
  * as Dao et al. 2022). q [B, H, T, D], k [B, Hk, S, D], v [B, Hk, S, Dv] -> [B, H, T, Dv]; Hk
  * divides H. mask: bool, broadcastable to [B, H, T, S], true where a query MAY attend, or NULL.
  * A query that may see no key gives 0 and gradient 0; NaN or infinity in keys and values it may
- * not see never reaches it (in the composed form: if no other query may see them either). */
+ * not see never reaches it. */
 HEED_API heed_tensor *heed_attention(heed_tape *t, heed_tensor *q, heed_tensor *k,
                                      heed_tensor *v, heed_tensor *mask,
                                      const heed_attention_options *options);
@@ -523,37 +530,43 @@ HEED_API heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int 
                                             heed_tensor *mask,
                                             const heed_attention_options *options);
 
-/* One attention's weights, while somebody watches; all of it is gone when `see` returns. */
+/* One attention's weights, while somebody watches; but for a recorded watch all of it is gone
+ * when `see` returns. */
 typedef struct heed_attention_seen {
-    const heed_tensor *weights; /* [1, H, T, S], of one example, before dropout */
-    const char *scope;          /* "blocks.0.attention"; "" outside all scopes */
+    heed_tensor *weights; /* before dropout: [1, H, T, S] of one example, or [B, H, T, S] */
+    const char *scope;    /* "blocks.0.attention"; "" outside all scopes */
     /* How many were shown since the tape's reset; heed_rewind sets the count back. */
     int64_t number;
-    bool step; /* one more query of a decoder that goes step by step; T = 1 */
+    heed_attention_queries queries;
 } heed_attention_seen;
 typedef struct heed_attention_watch {
     void (*see)(heed_tape *t, const heed_attention_seen *seen, void *user);
     void *user;
     int64_t example; /* which one of each batch */
+    /* Shows all of a batch, [B, H, T, S], as tensors that t records: a loss may be made of them
+     * (heed_attention_penalty in nn/training.h is such). Nothing is seen while t does
+     * not record. */
+    bool recorded;
 } heed_attention_watch;
-/* From now on, until it is called with NULL, every heed_attention and heed_attention_packed on t
- * shows its weights to watch->see, whether it records or not, but for those that a sweep calls.
- * What is computed for that alone is not recorded, changes no bit of any result and no random
- * draw, and its memory is given back; if it fails, or there is no such example, t fails. With
- * NULL nothing is computed. Returns the former watch, `see` NULL where there was none.
- * nn/inspect.h has a watch that keeps maps. */
+/* From now on, until it is called with NULL, every attention on t shows its weights to
+ * watch->see, whether it records or not, but for those that a sweep calls. Unless the watch is a
+ * recorded one, what is computed for that alone is not recorded, changes no bit of any result
+ * and no random draw, and its memory is given back; if it fails, or there is no such example, t
+ * fails. With NULL nothing is computed. Returns the former watch, `see` NULL where there was
+ * none. nn/inspect.h has a watch that keeps maps. */
 HEED_API heed_attention_watch heed_watch_attention(heed_tape *t,
                                                    const heed_attention_watch *watch);
 HEED_API bool heed_attention_watched(const heed_tape *t);
 /* For attention of other kinds: shows weights [B, H, T, S], [B, T, S] or [B, S] to the watch of
  * t, if there is one. */
-HEED_API void heed_attention_show(heed_tape *t, heed_tensor *weights, bool step);
+HEED_API void heed_attention_show(heed_tape *t, heed_tensor *weights,
+                                  heed_attention_queries queries);
 /* The same for weights that nobody needs otherwise: make, which only applies ops, is called if
- * somebody watches, for [1, H, T, S] of one example of a batch. */
+ * somebody watches, for [1, H, T, S] of one example of a batch, or for all of it: example -1. */
 HEED_API void heed_attention_show_made(heed_tape *t, int64_t batch,
                                        heed_tensor *(*make)(heed_tape *t, int64_t example,
                                                             void *user),
-                                       void *user);
+                                       void *user, heed_attention_queries queries);
 
 typedef enum heed_feature_map {
     HEED_FEATURE_ELU, /* elu(x) + 1, > 0 */

@@ -198,8 +198,8 @@ HEED_API heed_state *heed_state_new(const heed_allocator *allocator);
 HEED_API void heed_state_free(heed_state *state);
 HEED_API void heed_state_clear(heed_state *state);
 /* Appends x along axis and returns all that is held so far as a view. Room for `capacity`
- * positions along the axis is made at first; going beyond it is an error. Not differentiable.
- */
+ * positions along the axis (0: for those of x) is made at first; going beyond it is an error.
+ * Not differentiable. */
 HEED_API heed_tensor *heed_state_append(heed_tape *t, heed_state *state, heed_tensor *x,
                                         int axis, int64_t capacity);
 HEED_API bool heed_state_assign(heed_tape *t, heed_state *state, heed_tensor *x);

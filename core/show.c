@@ -11,7 +11,8 @@ heed_attention_watch heed_watch_attention(heed_tape *t, const heed_attention_wat
 
 bool heed_attention_watched(const heed_tape *t)
 {
-    return t && !t->failed && t->watch.see && !t->showing && !t->rule;
+    return t && !t->failed && t->watch.see && !t->showing && !t->rule &&
+           (t->recording || !t->watch.recorded);
 }
 
 static bool has_example(heed_tape *t, int64_t batch)
@@ -23,12 +24,22 @@ static bool has_example(heed_tape *t, int64_t batch)
     return false;
 }
 
-static void show(heed_tape *t, const heed_tensor *weights, bool step)
+static void show(heed_tape *t, heed_tensor *weights, heed_attention_queries queries)
 {
     char scope[256];
     heed__path_text(t->scope, scope, sizeof scope);
-    heed_attention_seen seen = { weights, scope, t->shown++, step };
+    heed_attention_seen seen = { weights, scope, t->shown++, queries };
+    t->showing = true;
     t->watch.see(t, &seen, t->watch.user);
+    t->showing = false;
+}
+
+/* Weights [B, H, T, S], [B, T, S] or [B, S] with four axes. */
+static heed_tensor *with_heads(heed_tape *t, heed_tensor *weights)
+{
+    while (weights && weights->ndim < 4)
+        weights = heed_unsqueeze(t, weights, 1);
+    return weights;
 }
 
 /* Of weights [B, H, T, S], [B, T, S] or [B, S] one example, as a view [1, H, T, S]. */
@@ -50,7 +61,14 @@ static heed_tensor example_of(const heed_tensor *weights, int64_t example)
     return one;
 }
 
-void heed_attention_show(heed_tape *t, heed_tensor *weights, bool step)
+static void show_recorded(heed_tape *t, heed_tensor *weights, heed_attention_queries queries)
+{
+    heed_tensor *all = with_heads(t, weights);
+    if (all && !t->failed)
+        show(t, all, queries);
+}
+
+void heed_attention_show(heed_tape *t, heed_tensor *weights, heed_attention_queries queries)
 {
     char text[HEED_MAX_NDIM * 21 + 8];
     if (!weights || !heed_attention_watched(t) ||
@@ -66,34 +84,49 @@ void heed_attention_show(heed_tape *t, heed_tensor *weights, bool step)
             heed_shape_text(&shape, text, sizeof text), heed_dtype_name(weights->dtype));
         return;
     }
-    if (!has_example(t, weights->shape[0]))
-        return;
-    heed_tensor one = example_of(weights, t->watch.example);
-    t->showing = true;
-    show(t, &one, step);
-    t->showing = false;
+    if (t->watch.recorded) {
+        show_recorded(t, weights, queries);
+    } else if (has_example(t, weights->shape[0])) {
+        heed_tensor one = example_of(weights, t->watch.example);
+        show(t, &one, queries);
+    }
 }
 
 /* Nothing of it is recorded or stays in memory, and the sanitizer goes on blaming the op that
  * the model has. A rewind would do more than is wanted: it forgets gradients that were asked
  * for. */
-void heed_attention_show_made(heed_tape *t, int64_t batch,
-                              heed_tensor *(*make)(heed_tape *t, int64_t example, void *user),
-                              void *user)
+static void show_unrecorded(heed_tape *t,
+                            heed_tensor *(*make)(heed_tape *t, int64_t example, void *user),
+                            void *user, heed_attention_queries queries)
 {
     arena_mark mark;
     const arena_free *lists[ARENA_CLASSES];
-    if (!heed_attention_watched(t) || !has_example(t, batch))
-        return;
     heed__arena_mark_with(&t->arena, &mark, lists);
     bool recording = t->recording, sanitizing = t->sanitizing;
     t->showing = true;
     t->recording = t->sanitizing = false;
     heed_tensor *weights = make(t, t->watch.example, user);
     if (weights && !t->failed)
-        show(t, weights, false);
+        show(t, weights, queries);
     t->showing = false;
     t->recording = recording;
     t->sanitizing = sanitizing;
     heed__arena_rewind(&t->arena, &mark);
+}
+
+void heed_attention_show_made(heed_tape *t, int64_t batch,
+                              heed_tensor *(*make)(heed_tape *t, int64_t example, void *user),
+                              void *user, heed_attention_queries queries)
+{
+    if (!heed_attention_watched(t))
+        return;
+    if (!t->watch.recorded) {
+        if (has_example(t, batch))
+            show_unrecorded(t, make, user, queries);
+        return;
+    }
+    t->showing = true; /* making may show what it is made of */
+    heed_tensor *weights = make(t, -1, user);
+    t->showing = false;
+    show_recorded(t, weights, queries);
 }

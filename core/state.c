@@ -120,7 +120,8 @@ heed_tensor *heed_state_append(heed_tape *t, heed_state *s, heed_tensor *x, int 
         return heed_fail(t, "state: the axis is out of range for %d axes", x->ndim);
     if (!heed__readable(t, x, "state"))
         return NULL;
-    if (heed_state_length(s) == 0 && !make_room(t, s, x, axis, capacity))
+    if (heed_state_length(s) == 0 &&
+        !make_room(t, s, x, axis, capacity ? capacity : x->shape[axis]))
         return NULL;
     int64_t held = s->shape.size[axis], more = x->shape[axis];
     bool fits = axis == s->axis && x->dtype == s->dtype && x->ndim == s->shape.ndim;

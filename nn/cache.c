@@ -3,6 +3,9 @@
 
 bool heed_cache_init(heed_cache *cache, int64_t capacity, const heed_allocator *allocator)
 {
+    *cache = (heed_cache){ 0 };
+    if (capacity < 0)
+        return false;
     *cache = (heed_cache){ heed_state_new(allocator), heed_state_new(allocator), capacity };
     if (cache->k && cache->v)
         return true;

@@ -18,12 +18,18 @@ static void keep(heed_maps *m, heed_tape *t, const heed_attention_seen *seen, co
 {
     char name[800], error[512];
     snprintf(name, sizeof name, "%s", first);
-    heed_map *map = heed__maps_find(m, name);
-    for (int n = 2; map && map->number >= 0 && !(map->steps && seen->step); n++) {
+    /* The first of the scope's names that this pass has not taken, or, for a decoder's next
+     * queries, the last that it has. */
+    heed_map *last = NULL, *map = heed__maps_find(m, name);
+    for (int n = 2; map && map->number >= 0; n++) {
+        last = map;
         snprintf(name, sizeof name, "%s#%d", first, n);
         map = heed__maps_find(m, name);
     }
-    bool appending = m->options.append || (map && map->number >= 0);
+    bool more = seen->queries == HEED_QUERIES_MORE && last && last->steps;
+    if (more)
+        snprintf(name, sizeof name, "%s", last->name);
+    bool appending = m->options.append || more;
     if (!heed__maps_take(m, name, seen->weights, appending, error, sizeof error)) {
         heed_fail(t, "%s", error);
         return;
@@ -31,7 +37,7 @@ static void keep(heed_maps *m, heed_tape *t, const heed_attention_seen *seen, co
     map = heed__maps_find(m, name);
     map->tape = t;
     map->number = seen->number;
-    map->steps = seen->step;
+    map->steps = seen->queries != HEED_QUERIES_WHOLE;
 }
 
 static void see(heed_tape *t, const heed_attention_seen *seen, void *user)
@@ -48,7 +54,9 @@ static void see(heed_tape *t, const heed_attention_seen *seen, void *user)
 
 void heed_maps_watch(heed_maps *m, heed_tape *t)
 {
-    heed_attention_watch watch = { see, m, m ? m->options.example : 0 };
+    heed_attention_watch watch = { .see = see,
+                                   .user = m,
+                                   .example = m ? m->options.example : 0 };
     for (size_t i = 0; m && i < m->count; i++)
         m->maps[i].number = -1;
     heed_watch_attention(t, m ? &watch : NULL);

@@ -1,102 +1,9 @@
 /* Multi-head attention in the variants of the literature: projections, what is done to queries
  * and keys before they meet, a cache, and what is done to what was read. The meeting itself is
  * heed_attention. */
-#include "nn.h"
+#include "multihead_parts.h"
 
 /* ---- making one ---- */
-
-static bool fail(heed_params *ps, const char *what, double value)
-{
-    heed_params_fail(ps, "multihead_attention: %s %g", what, value);
-    return false;
-}
-
-static bool check_shape(heed_params *ps, int64_t width,
-                        const heed_multihead_attention_options *o)
-{
-    if (o->heads < 1) {
-        heed_params_fail(ps, "multihead_attention: heads %d is not positive", o->heads);
-        return false;
-    }
-    if (width % o->heads != 0 && (o->key_width == 0 || o->value_width == 0)) {
-        heed_params_fail(ps, "multihead_attention: width %lld is not divisible by heads %d",
-                         (long long)width, o->heads);
-        return false;
-    }
-    if (o->key_heads < 0 || (o->key_heads > 0 && o->heads % o->key_heads != 0)) {
-        heed_params_fail(ps, "multihead_attention: heads %d are not divisible by key heads %d",
-                         o->heads, o->key_heads);
-        return false;
-    }
-    if (o->key_width < 0 || o->value_width < 0 || o->source_width < 0)
-        return fail(ps, "a width is negative:",
-                    (double)(o->key_width < 0     ? o->key_width
-                             : o->value_width < 0 ? o->value_width
-                                                  : o->source_width));
-    int64_t most =
-        INT32_MAX / o->heads; /* far from overflow, of q, k and v in one matrix too */
-    if (width > INT32_MAX || o->key_width > most || o->value_width > most)
-        return fail(ps, "a width is too large:",
-                    (double)(width > INT32_MAX     ? width
-                             : o->key_width > most ? o->key_width
-                                                   : o->value_width));
-    if (!o->cross && o->source_width != 0 && o->source_width != width)
-        return fail(
-            ps, "only cross-attention has a source of another width:", (double)o->source_width);
-    if (o->cross && (o->rotary || o->alibi || o->buckets)) {
-        heed_params_fail(
-            ps, "multihead_attention: rotary, ALiBi and relative positions are common to "
-                "queries and keys, which cross-attention's are not");
-        return false;
-    }
-    return true;
-}
-
-static bool check_numbers(heed_params *ps, const heed_multihead_attention_options *o)
-{
-    bool both_ways = o->causality == HEED_NOT_CAUSAL;
-    if (o->causality < HEED_NOT_CAUSAL || o->causality > HEED_CAUSAL_BOTTOM_RIGHT)
-        return fail(ps, "there is no causality", o->causality);
-    if (o->gate < HEED_GATE_NONE || o->gate > HEED_GATE_INPUT)
-        return fail(ps, "there is no gate", o->gate);
-    if (!(o->scale >= 0))
-        return fail(ps, "the scale is negative:", o->scale);
-    if (!(o->cap >= 0))
-        return fail(ps, "the cap is negative:", o->cap);
-    if (o->windowed && (o->left < 0 || o->right < 0))
-        return fail(ps, "the window is negative:", (double)(o->left < 0 ? o->left : o->right));
-    if (!o->windowed && (o->left != 0 || o->right != 0))
-        return fail(ps, "windowed is off, but the window reaches",
-                    (double)(o->left != 0 ? o->left : o->right));
-    if (o->prefix < 0)
-        return fail(ps, "the prefix is negative:", (double)o->prefix);
-    if (o->positions < 0)
-        return fail(ps, "the number of positions is negative:", (double)o->positions);
-    if (!(o->attention_dropout >= 0 && o->attention_dropout < 1))
-        return fail(ps, "attention_dropout is not in [0, 1):", o->attention_dropout);
-    if (!(o->dropout >= 0 && o->dropout < 1))
-        return fail(ps, "dropout is not in [0, 1):", o->dropout);
-    if (o->buckets < 0 || o->buckets == 1 || (o->buckets && both_ways && o->buckets % 4 != 0))
-        return fail(ps, "cannot share out the buckets:", o->buckets);
-    if (o->buckets && o->max_distance <= (both_ways ? o->buckets / 4 : o->buckets / 2))
-        return fail(ps, "max_distance is within the exact buckets:", (double)o->max_distance);
-    return true;
-}
-
-static bool check_rope(heed_params *ps, int64_t width, const heed_rope_options *r)
-{
-    int64_t turned = r->width ? r->width : width;
-    if (turned < 0 || turned > width || turned % 2 != 0)
-        return fail(ps, "rotary positions need pairs within a head's key width, not",
-                    (double)turned);
-    if (!(r->base >= 0 && r->linear >= 0 && r->ntk >= 0 && r->offset >= 0))
-        return fail(ps, "a rotary setting is negative:",
-                    !(r->base >= 0)     ? r->base
-                    : !(r->linear >= 0) ? r->linear
-                    : !(r->ntk >= 0)    ? r->ntk
-                                        : (double)r->offset);
-    return true;
-}
 
 static void init_projections(heed_multihead_attention *m, heed_params *ps, int64_t width)
 {
@@ -126,14 +33,12 @@ void heed_multihead_attention_init(heed_multihead_attention *m, heed_params *ps,
     *m = (heed_multihead_attention){ .options = options };
     heed_multihead_attention_options *o = &m->options;
     o->max_distance = o->max_distance ? o->max_distance : 128;
-    if (!check_shape(ps, width, o) || !check_numbers(ps, o))
+    if (!heed__multihead_sound(ps, width, o))
         return;
     o->key_heads = o->key_heads ? o->key_heads : o->heads;
     o->key_width = o->key_width ? o->key_width : width / o->heads;
     o->value_width = o->value_width ? o->value_width : width / o->heads;
     o->source_width = o->source_width ? o->source_width : width;
-    if (o->rotary && !check_rope(ps, o->key_width, &o->rope))
-        return;
     heed_params_scope(ps, name);
     init_projections(m, ps, width);
     heed_shape heads = HEED_SHAPE(o->heads);
@@ -267,6 +172,11 @@ static bool check_forward(heed_tape *t, const heed_multihead_attention *m, const
         wrong = "a cache needs causal self-attention";
     else if (o->cross && cache && heed_cache_length(cache) > 0 && heed_recording(t))
         wrong = "what a cache holds of the source has no derivative; turn recording off";
+    else if (o->cross && cache && source && heed_cache_length(cache) > 0 &&
+             source->shape[1] != heed_cache_length(cache))
+        wrong = "the cache holds a source of another length; clear it first";
+    else if (cache && o->linear)
+        wrong = "linear attention has no cache";
     else if (cache && o->positions && cache->capacity > o->positions)
         wrong = "the cache is longer than the positions there are";
     if (wrong)
@@ -310,7 +220,7 @@ static heed_tensor *bias_of(heed_tape *t, heed_attention_options *options, heed_
 static bool reads_in_place(const heed_multihead_attention *m, const heed_cache *cache)
 {
     const heed_multihead_attention_options *o = &m->options;
-    return o->packed && !o->cross && !cache && o->key_heads == o->heads &&
+    return o->packed && !o->cross && !cache && !o->linear && o->key_heads == o->heads &&
            o->key_width == o->value_width && !o->normalize && !o->rotary && !o->buckets &&
            o->gate == HEED_GATE_NONE;
 }
@@ -322,6 +232,29 @@ static heed_tensor *read_in_place(heed_tape *t, const heed_multihead_attention *
     heed_attention_options options = attention_options(t, m);
     mask = bias_of(t, &options, mask);
     return heed_attention_packed(t, qkv, m->options.heads, mask, &options);
+}
+
+static heed_tensor *meet(heed_tape *t, const heed_multihead_attention *m, const meeting *a,
+                         heed_tensor *mask, const heed_cache *cache, int64_t held, bool known)
+{
+    heed_attention_options options = attention_options(t, m);
+    if (cache)
+        options.queries = held || known ? HEED_QUERIES_MORE : HEED_QUERIES_FIRST;
+    if (cache && !m->options.cross)
+        options.causality = HEED_CAUSAL_BOTTOM_RIGHT;
+    if (m->relative)
+        options.bias = relative_bias(t, m, a, held);
+    mask = bias_of(t, &options, mask);
+    return heed_attention(t, a->q, a->k, a->v, mask, &options);
+}
+
+static heed_tensor *meet_linearly(heed_tape *t, const heed_multihead_attention *m,
+                                  const meeting *a, heed_tensor *mask)
+{
+    heed_linear_attention_options options = { .feature = m->options.feature,
+                                              .causal =
+                                                  m->options.causality != HEED_NOT_CAUSAL };
+    return heed_linear_attention(t, a->q, a->k, a->v, mask, &options);
 }
 
 static heed_tensor *read_apart(heed_tape *t, const heed_multihead_attention *m, heed_tensor *x,
@@ -342,13 +275,8 @@ static heed_tensor *read_apart(heed_tape *t, const heed_multihead_attention *m, 
         remember(t, m, cache, &a);
     if (!a.q || !a.k || !a.v)
         return NULL;
-    heed_attention_options options = attention_options(t, m);
-    if (cache && !o->cross)
-        options.causality = HEED_CAUSAL_BOTTOM_RIGHT;
-    if (m->relative)
-        options.bias = relative_bias(t, m, &a, held);
-    mask = bias_of(t, &options, mask);
-    heed_tensor *read = heed_attention(t, a.q, a.k, a.v, mask, &options);
+    heed_tensor *read =
+        o->linear ? meet_linearly(t, m, &a, mask) : meet(t, m, &a, mask, cache, held, known);
     if (o->gate != HEED_GATE_NONE)
         read = gated(t, m, x, read);
     return heed_join_heads(t, read);

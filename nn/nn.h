@@ -217,6 +217,8 @@ typedef struct heed_cache {
     heed_state *k, *v; /* [B, H, S, D] */
     int64_t capacity;  /* positions */
 } heed_cache;
+/* Room for `capacity` positions; 0: for those of the first call. False, with nothing to free, if
+ * it is negative or there is no memory. */
 HEED_API bool heed_cache_init(heed_cache *cache, int64_t capacity,
                               const heed_allocator *allocator);
 HEED_API void heed_cache_clear(heed_cache *cache);
@@ -265,7 +267,11 @@ typedef struct heed_multihead_attention_options {
     int64_t left, right, prefix;
     heed_attention_score *score; /* changes the scores; takes the composed form */
     void *user;                  /* of score */
-    int64_t positions;           /* most positions a cache may be made for; 0: no limit */
+    /* heed_linear_attention in place of the softmax; of the settings above and of masks it takes
+     * those that are not about scores, and it has no cache. */
+    bool linear;
+    heed_feature_map feature;
+    int64_t positions; /* most positions a cache may be made for; 0: no limit */
     bool composed;
     double attention_dropout, dropout; /* of the weights; of the output */
     heed_init init, output_init;
@@ -292,7 +298,7 @@ HEED_API void heed_multihead_attention_init(heed_multihead_attention *m, heed_pa
  * to [B, H, T, S]. cache: NULL, or for self-attention x is the T positions after those it holds
  * (a prefix must come in one call, for its positions see what is there);
  * for cross-attention the source's keys and values are computed once and kept, and later calls
- * may leave the source NULL. Caches have no derivative: with recording off. */
+ * may leave the source NULL or give the same. Caches have no derivative: with recording off. */
 HEED_API heed_tensor *heed_multihead_attention_forward(heed_tape *t,
                                                        const heed_multihead_attention *m,
                                                        heed_tensor *x, heed_tensor *source,

@@ -88,14 +88,41 @@ typedef struct heed_stopping {
  * so far. NaN never improves. */
 HEED_API bool heed_stop(heed_stopping *s, int64_t step, double metric);
 
-/* ---- heads that differ ---- */
+/* ---- losses on attention's weights ---- */
 
 /* (1/H^2) sum_hh' sum_j p_hj p_h'j, the mean over queries, of weights p [..., H, T, S]: 1 if all
  * heads look at the same one key, less the more keys they share out. A multiple of it, added to
  * the loss, drives heads apart (Li et al. 2018: minus their disagreement on positions). Weights
- * are those of heed_attention_weights. To keep rows spread or sharp instead, there is
- * heed_entropy. */
+ * are those of heed_attention_weights, or come from a heed_attention_penalty. */
 HEED_API heed_tensor *heed_head_agreement(heed_tape *t, heed_tensor *weights);
+/* The mean of -sum_j p_ij ln p_ij over the rows of weights [..., S], nats; a row that sees
+ * nothing has 0. Added to the loss it makes rows sharp, and with a minus it spreads them
+ * (Pereyra et al. 2017, of a model's output; Zhai et al. 2023 on what its collapse does). */
+HEED_API heed_tensor *heed_attention_entropy(heed_tape *t, heed_tensor *weights);
+
+/* Terms from every attention that a model computes, whatever it is made of:
+ *
+ *     heed_attention_penalty penalty;
+ *     heed_attention_penalty_begin(t, &penalty, heed_attention_entropy);
+ *     heed_tensor *logits = heed_gpt_forward(t, &gpt, ids, NULL);
+ *     heed_tensor *entropy = heed_attention_penalty_end(t, &penalty);
+ *     loss = heed_add(t, loss, heed_scale(t, entropy, 0.01));
+ *
+ * In between, the weights of each attention are computed as a recorded tensor too, which takes
+ * the memory that the fused kernel does without. */
+typedef heed_tensor *heed_attention_term(heed_tape *t, heed_tensor *weights); /* -> a number */
+typedef struct heed_attention_penalty {
+    heed_attention_term *term;
+    /* ---- filled in ---- */
+    heed_tensor *sum;
+    int64_t count;
+    heed_attention_watch former;
+} heed_attention_penalty;
+/* Takes the place of a watch (heed_maps_watch, say) until the end. */
+HEED_API void heed_attention_penalty_begin(heed_tape *t, heed_attention_penalty *p,
+                                           heed_attention_term *term);
+/* The mean of the terms over the attentions seen (each step of a decoder is one), 0-d. */
+HEED_API heed_tensor *heed_attention_penalty_end(heed_tape *t, heed_attention_penalty *p);
 
 /* ---- statistics ---- */
 

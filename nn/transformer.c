@@ -249,8 +249,6 @@ heed_tensor *heed_transformer_step(heed_tape *t, const heed_transformer *m,
     if (state->layers != m->options.decoder_layers)
         return heed_fail(t, "transformer: the state is of %d layers and the decoder of %d",
                          state->layers, m->options.decoder_layers);
-    for (int i = 0; i < state->layers && source->states; i++)
-        state->source[i].capacity = source->states->shape[1];
     heed_tensor *column = heed_unsqueeze(t, ids, 1);
     heed_tensor *logits = decode(t, m, source, column, state); /* [B, 1, V] */
     return heed_select(t, logits, 1, 0);

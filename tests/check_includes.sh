@@ -96,7 +96,7 @@ is_allowed() {
         case $include in
         '"lora.h"' | '"lora_parts.h"') true ;;
         '"nn.h"' | '"training.h"' | '"align.h"' | '"align_parts.h"') true ;;
-        '"recurrent.h"' | '"recurrent_cell.h"' | '"seq2seq.h"' | '"transformer.h"' | '"forcing.h"') true ;;
+        '"multihead_parts.h"' | '"recurrent.h"' | '"recurrent_cell.h"' | '"seq2seq.h"' | '"transformer.h"' | '"forcing.h"') true ;;
         '"bert.h"' | '"vit.h"') true ;;
         '<heed/heed.h>' | '<heed/params.h>' | '<heed/nn.h>') true ;;
         '<heed/align.h>' | '<heed/recurrent.h>' | '<heed/decode.h>' | '<heed/forcing.h>') true ;;

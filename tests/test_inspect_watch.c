@@ -6,6 +6,7 @@
 #include <heed/nn.h>
 #include <heed/op.h>
 #include <heed/params.h>
+#include <heed/transformer.h>
 
 #include "expect.h"
 #include "scratch.h"
@@ -366,7 +367,7 @@ START_TEST(decoding)
     heed_cache caches[LAYERS];
     make_toy(&m, HEED_F64, 0);
     heed_maps *whole = new_maps((heed_maps_options){ 0 });
-    heed_maps *steps = new_maps((heed_maps_options){ .append = true });
+    heed_maps *steps = new_maps((heed_maps_options){ .append = _i < 3 });
     heed_tape *t = new_tape(HEED_F64);
     heed_set_recording(t, false);
     heed_maps_watch(whole, t);
@@ -385,9 +386,9 @@ START_TEST(decoding)
             heed_tape_reset(t);
         else if (_i == 1)
             heed_rewind(t, mark);
-        else
+        else if (_i == 2)
             heed_maps_watch(steps, t);
-    }
+    } /* or all of them in one pass, as caches tell */
     ck_assert_msg(heed_maps_label(steps, "blocks.*.attention", CONTEXT, NULL, CONTEXT, NULL,
                                   error, sizeof error),
                   "%s", error);
@@ -409,6 +410,54 @@ START_TEST(decoding)
     heed_maps_free(steps);
     heed_tape_free(t);
     heed_params_free(m.ps);
+}
+END_TEST
+
+/* A beam search in one pass: of each attention of the decoder one map for a search. */
+START_TEST(searching)
+{
+    enum { WORDS = 9, SOURCE = 5, LONGEST = 4 };
+    static const int32_t ids[2 * SOURCE] = { 1, 2, 3, 4, 5, 6, 7, 8, 1, 2 };
+    heed_random r = { .seed = 1 };
+    heed_params *ps = heed_params_new(HEED_F32, NULL);
+    heed_transformer m;
+    heed_transformer_init(&m, ps, "m",
+                          (heed_transformer_options){ .source_vocabulary = WORDS,
+                                                      .target_vocabulary = WORDS,
+                                                      .width = 8,
+                                                      .layers = 1,
+                                                      .heads = 2,
+                                                      .positions = HEED_POSITIONS_SINUSOIDAL,
+                                                      .random = &r });
+    heed_tape *t = heed_tape_new(NULL);
+    heed_set_recording(t, false);
+    heed_maps *maps = new_maps((heed_maps_options){ 0 });
+    heed_maps_watch(maps, t);
+    heed_transformer_source source =
+        heed_transformer_encode(t, &m, heed_ids(t, HEED_SHAPE(2, SOURCE), ids), NULL);
+    heed_transformer_state state;
+    heed_transformer_search search;
+    ck_assert(heed_transformer_state_init(&state, &m, LONGEST, NULL));
+    for (int i = 0; i < 2; i++) {
+        heed_decoder d = heed_transformer_decoder(t, &m, &source, 2, &state, &search);
+        heed_decode_options how = { .start = 0, .end = -1, .longest = LONGEST, .beam = 2 };
+        heed_decoded *found = heed_decode(t, &d, 2, how);
+        ck_assert_msg(found != NULL, "%s", heed_error(t));
+        heed_decoded_free(found);
+    }
+    ck_assert_int_eq(heed_maps_count(maps), 5);
+    for (int i = 0; i < 5; i++) {
+        const heed_map *map = heed_maps_at(maps, i);
+        bool encoder = strstr(map->name, "encoder") != NULL,
+             cross = strstr(map->name, "cross") != NULL;
+        ck_assert_int_eq(map->queries, encoder ? SOURCE : LONGEST);
+        ck_assert_int_eq(map->keys, encoder || cross ? SOURCE : LONGEST);
+        ck_assert_int_eq(strstr(map->name, "#2") != NULL, i > 2);
+    }
+    heed_maps_free(maps);
+    heed_transformer_state_free(&state);
+    heed_tape_free(t);
+    heed_params_free(ps);
 }
 END_TEST
 
@@ -739,7 +788,8 @@ int main(void)
     tcase_add_loop_test(c, same_bits, 0, 2);
     tcase_add_loop_test(c, memory_stays, 0, 2);
     tcase_add_test(c, off_is_off);
-    tcase_add_loop_test(c, decoding, 0, 3);
+    tcase_add_loop_test(c, decoding, 0, 4);
+    tcase_add_test(c, searching);
     tcase_add_test(c, names);
     tcase_add_test(c, two_tapes);
     tcase_add_test(c, odd_names);

@@ -191,6 +191,11 @@ START_TEST(a_source_is_read_once)
         same("cross", y, expected->data, 1e-12);
     }
     ck_assert_int_eq(heed_cache_length(&cache), 4);
+    heed_tensor *other = drawn(t, HEED_SHAPE(B, 5, 3), 2);
+    ck_assert_ptr_null(heed_multihead_attention_forward(t, &m, x, other, NULL, &cache));
+    ck_assert_ptr_nonnull(strstr(heed_error(t), "a source of another length; clear it first"));
+    heed_tape_reset(t);
+    x = drawn(t, HEED_SHAPE(B, T, C), 1), source = drawn(t, HEED_SHAPE(B, 4, 3), 2);
     heed_set_recording(t, true);
     ck_assert_ptr_null(heed_multihead_attention_forward(t, &m, x, source, NULL, &cache));
     ck_assert_ptr_nonnull(strstr(heed_error(t), "has no derivative; turn recording off"));
@@ -239,17 +244,16 @@ START_TEST(nothing_leaks)
         { .heads = H, .windowed = true, .left = 1, .right = 2 },
         { .heads = H, .windowed = true, .left = 0, .right = 0, .prefix = 1, .sinks = true },
         { .heads = H, .buckets = 8, .max_distance = 5, .alibi = true, .key_heads = 1 },
+        { .heads = H, .linear = true, .key_heads = 1 },
+        { .heads = H, .linear = true, .causality = HEED_CAUSAL_TOP_LEFT, .packed = true },
     };
     question q = { .padded = _i % 2 == 1 };
     int which = _i / 2;
     heed_params *ps = make(&q.m, which < CAUSAL_VARIANTS ? causal_variants[which]
                                                          : both_ways[which - CAUSAL_VARIANTS]);
     heed_input x = { .shape = HEED_DIMS(B, T, C) };
-    /* The composed form keeps out what is finite; 0 times NaN is NaN. */
     heed_report r = heed_leak_check(attend, &q, ps, 1, &x,
-                                    (heed_leak_options){ .may_depend = may_see,
-                                                         .user = &q,
-                                                         .finite_only = q.m.options.composed });
+                                    (heed_leak_options){ .may_depend = may_see, .user = &q });
     ck_assert_msg(r.passed, "%d: %s", which, r.message);
     heed_params_free(ps);
 }
@@ -342,10 +346,14 @@ static const struct {
     { { .heads = 2, .cross = true, .rotary = true }, "which cross-attention's are not" },
     { { .heads = 2, .causality = (heed_causality)9 }, "there is no causality 9" },
     { { .heads = 2, .gate = (heed_gate)9 }, "there is no gate 9" },
+    { { .heads = 2, .linear = true, .cap = 2 }, "linear attention has no scores, and no cap" },
+    { { .heads = 2, .linear = true, .alibi = true }, "has no scores, and no ALiBi" },
+    { { .heads = 2, .linear = true, .feature = (heed_feature_map)7 }, "no feature map 7" },
     { { .heads = 2, .left = 3 }, "windowed is off, but the window reaches 3" },
     { { .heads = 2, .init = (heed_init)9 }, "there is no initialisation 9" },
-    { { .heads = 2, .scale = -1 }, "the scale is negative: -1" },
-    { { .heads = 2, .cap = -2 }, "the cap is negative: -2" },
+    { { .heads = 2, .scale = -1 }, "the scale is negative or not finite: -1" },
+    { { .heads = 2, .scale = INFINITY }, "the scale is negative or not finite: inf" },
+    { { .heads = 2, .cap = -2 }, "the cap is negative or not finite: -2" },
     { { .heads = 2, .windowed = true, .left = -3 }, "the window is negative: -3" },
     { { .heads = 2, .prefix = -1 }, "the prefix is negative: -1" },
     { { .heads = 2, .positions = -1 }, "the number of positions is negative" },
@@ -412,6 +420,9 @@ START_TEST(unsound_calls)
     ps = make(&m, (heed_multihead_attention_options){ .heads = H });
     refused(&m, none, none, 20, "a cache needs causal self-attention");
     heed_params_free(ps);
+    ps = make(&m, (heed_multihead_attention_options){ CAUSAL, .linear = true });
+    refused(&m, none, none, 20, "linear attention has no cache");
+    heed_params_free(ps);
     ps = make(&m, (heed_multihead_attention_options){ .heads = H, .cross = true });
     refused(&m, none, none, 0, "cross-attention needs a source");
     refused(&m, HEED_SHAPE(4, C), none, 0, "the source needs shape [B, S, C]");
@@ -427,7 +438,7 @@ int main(void)
     tcase_add_loop_test(tests, torch, 0, 2);
     tcase_add_loop_test(tests, cached_is_whole, 0, CAUSAL_VARIANTS);
     tcase_add_test(tests, a_source_is_read_once);
-    tcase_add_loop_test(tests, nothing_leaks, 0, 2 * (CAUSAL_VARIANTS + 3));
+    tcase_add_loop_test(tests, nothing_leaks, 0, 2 * (CAUSAL_VARIANTS + 5));
     tcase_add_test(tests, alibi_slopes);
     tcase_add_loop_test(tests, score_function, 0, 2);
     tcase_add_test(tests, relative_buckets);

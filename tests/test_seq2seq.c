@@ -222,6 +222,8 @@ START_TEST(schedules)
 {
     heed_forcing f = { .kind = HEED_FORCING_CONSTANT, .first = 0.7 };
     ck_assert_double_eq(heed_forcing_rate(&f, 99, NAN), 0.7);
+    f = (heed_forcing){ .kind = HEED_FORCING_NEVER };
+    ck_assert_double_eq(heed_forcing_rate(&f, 0, NAN), 0);
     f = (heed_forcing){ .kind = HEED_FORCING_LINEAR, .least = 0.2, .steps = 100 };
     ck_assert_double_eq(heed_forcing_rate(&f, 0, NAN), 1);
     ck_assert(fabs(heed_forcing_rate(&f, 50, NAN) - 0.6) < 1e-15);

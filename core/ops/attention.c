@@ -352,6 +352,6 @@ heed_tensor *heed_attention(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_t
         if (!x[i])
             return heed_fail(t, "attention: operand %d is NULL", i);
     }
-    heed__attention_extras extras = { o.score, o.user };
+    heed__attention_extras extras = { o.score, o.user, o.queries };
     return heed__attention_check(t, &call) ? heed__attention_compose(t, &call, &extras) : NULL;
 }

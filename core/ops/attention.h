@@ -47,6 +47,7 @@ void heed__attention_run(const heed_call *c, heed_tensor *y);
 typedef struct heed__attention_extras {
     heed_attention_score *score;
     void *user;
+    heed_attention_queries queries;
 } heed__attention_extras;
 heed_tensor *heed__attention_compose(heed_tape *t, const heed_call *c,
                                      const heed__attention_extras *extras);
@@ -74,7 +75,8 @@ heed__dropout heed__attention_dropout(heed_tape *t, const heed_attention_options
 /* Shows the weights of a call that the fused kernel has done, if somebody watches. */
 void heed__attention_show(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_tensor *mask,
                           const heed_attention_options *o);
-/* What of a mask or a bias belongs to one example; NULL if there is none. */
+/* What of a mask or a bias belongs to one example, or to all of them: -1; NULL if there is none.
+ */
 heed_tensor *heed__attention_example(heed_tape *t, heed_tensor *x, int64_t example);
 /* Whether the fused kernel can do what is asked for. */
 bool heed__attention_fuses(const heed_attention_options *o);

@@ -103,11 +103,11 @@ heed_tensor *heed__attention_distance(heed_tape *t, const heed_call *c)
 
 /* cap tanh(scale q k^T / cap) + bias - slope |p - j| */
 static heed_tensor *scores_of(heed_tape *t, const heed_call *c, heed_tensor *k,
-                              const heed__attention_extras *extras)
+                              heed_tensor *visible, const heed__attention_extras *extras)
 {
     const heed__attention *a = c->attributes;
     heed_tensor *q = c->x[ATTENTION_Q], *slopes = c->x[ATTENTION_SLOPES];
-    heed_tensor *scores = heed_scale(t, heed_matmul(t, q, heed_swap(t, k, -1, -2)), a->scale);
+    heed_tensor *scores = heed_scale(t, heed__seen_products(t, q, k, visible), a->scale);
     if (a->cap > 0)
         scores = heed_scale(t, heed_tanh(t, heed_scale(t, scores, 1 / a->cap)), a->cap);
     if (extras && extras->score && scores) {
@@ -142,12 +142,12 @@ static heed_tensor *softmax_with(heed_tape *t, heed_tensor *scores, heed_tensor 
     return heed_slice(t, weights, -1, 0, scores->shape[3], 1);
 }
 
-static heed_tensor *weights_of(heed_tape *t, const heed_call *c, heed_tensor **any,
-                               const heed__attention_extras *extras)
+static heed_tensor *weights_of(heed_tape *t, const heed_call *c, heed_tensor *visible,
+                               heed_tensor *any, const heed__attention_extras *extras)
 {
-    heed_tensor *q = c->x[ATTENTION_Q], *visible = visible_keys(t, c, any);
-    heed_tensor *k = spread(t, c->x[ATTENTION_K], q->shape[1], *any);
-    heed_tensor *scores = k ? scores_of(t, c, k, extras) : NULL;
+    heed_tensor *q = c->x[ATTENTION_Q];
+    heed_tensor *k = spread(t, c->x[ATTENTION_K], q->shape[1], any);
+    heed_tensor *scores = k ? scores_of(t, c, k, visible, extras) : NULL;
     /* Finite, so that a row with nothing to see has a softmax; what it gives is then set to 0.
      */
     heed_tensor *low = number(t, -1e30, q->dtype);
@@ -159,21 +159,22 @@ static heed_tensor *weights_of(heed_tape *t, const heed_call *c, heed_tensor **a
 heed_tensor *heed__attention_compose_weights(heed_tape *t, const heed_call *c,
                                              const heed__attention_extras *extras)
 {
-    heed_tensor *any = NULL;
-    return weights_of(t, c, &any, extras);
+    heed_tensor *any = NULL, *visible = visible_keys(t, c, &any);
+    return visible ? weights_of(t, c, visible, any, extras) : NULL;
 }
 
 heed_tensor *heed__attention_compose(heed_tape *t, const heed_call *c,
                                      const heed__attention_extras *extras)
 {
     const heed__attention *a = c->attributes;
-    heed_tensor *any = NULL, *weights = weights_of(t, c, &any, extras);
+    heed_tensor *any = NULL, *visible = visible_keys(t, c, &any);
+    heed_tensor *weights = visible ? weights_of(t, c, visible, any, extras) : NULL;
     if (!weights)
         return NULL;
     heed_tensor *v = spread(t, c->x[ATTENTION_V], c->x[ATTENTION_Q]->shape[1], any);
     if (extras)
-        heed_attention_show(t, weights, false);
+        heed_attention_show(t, weights, extras->queries);
     if (a->dropout.probability > 0)
         weights = heed__apply1(t, &heed_op_dropout, weights, &a->dropout);
-    return heed_matmul(t, weights, v);
+    return heed__seen_sums(t, weights, v, visible);
 }

@@ -254,7 +254,7 @@ typedef struct watched {
 static heed_tensor *make_weights(heed_tape *t, int64_t example, void *user)
 {
     const watched *w = user;
-    heed_tensor *one = heed_slice(t, w->qkv, 0, example, example + 1, 1);
+    heed_tensor *one = example < 0 ? w->qkv : heed_slice(t, w->qkv, 0, example, example + 1, 1);
     int64_t width = w->qkv->shape[2] / 3;
     heed_tensor *q = heed_split_heads(t, heed_slice(t, one, 2, 0, width, 1), w->heads);
     heed_tensor *k = heed_split_heads(t, heed_slice(t, one, 2, width, 2 * width, 1), w->heads);
@@ -279,7 +279,7 @@ heed_tensor *heed_attention_packed(heed_tape *t, heed_tensor *qkv, int heads, he
         heed_tensor *y = heed_apply(t, &heed_op_attention_packed, 2, x, &a);
         watched w = { qkv, mask, &o, heads };
         if (heed_attention_watched(t))
-            heed_attention_show_made(t, qkv->shape[0], make_weights, &w);
+            heed_attention_show_made(t, qkv->shape[0], make_weights, &w, o.queries);
         return heed_error(t) ? NULL : y;
     }
     heed_call call = { .op = &heed_op_attention_packed, .n = 2, .x = x, .attributes = &a };

@@ -206,7 +206,7 @@ heed_tensor *heed_attention_weights(heed_tape *t, heed_tensor *q, heed_tensor *k
         return NULL;
     valueless u;
     view_call(&call, &u);
-    heed__attention_extras extras = { o.score, o.user };
+    heed__attention_extras extras = { o.score, o.user, o.queries };
     return heed__attention_compose_weights(t, &u.call, &extras);
 }
 
@@ -219,7 +219,7 @@ typedef struct watched {
 
 heed_tensor *heed__attention_example(heed_tape *t, heed_tensor *x, int64_t example)
 {
-    bool shared = !x || x->ndim < 4 || x->shape[0] == 1;
+    bool shared = !x || x->ndim < 4 || x->shape[0] == 1 || example < 0;
     return shared ? x : heed_slice(t, x, 0, example, example + 1, 1);
 }
 
@@ -239,5 +239,5 @@ void heed__attention_show(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_ten
 {
     watched w = { q, k, mask, o };
     if (heed_attention_watched(t))
-        heed_attention_show_made(t, q->shape[0], make_weights, &w);
+        heed_attention_show_made(t, q->shape[0], make_weights, &w, o->queries);
 }

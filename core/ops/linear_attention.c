@@ -1,6 +1,6 @@
 /* Attention with a feature map in place of the softmax, so that keys and values are summed up
  * once for all queries. */
-#include "ops.h"
+#include "attention.h"
 
 #include <string.h>
 
@@ -66,6 +66,24 @@ static heed_tensor *feature(heed_tape *t, heed_tensor *x, heed_feature_map map)
     return heed_where(t, positive, heed_shift(t, x, 1), below);
 }
 
+/* A mask [..., 1, S] of keys as one of their rows, [..., S, 1]. */
+static heed_tensor *of_rows(heed_tape *t, heed_tensor *mask)
+{
+    return mask->ndim < 2 ? heed_reshape(t, mask, HEED_SHAPE(-1, 1))
+                          : heed_swap(t, mask, -1, -2);
+}
+
+/* f(k), 0 where it is hidden; also before the map, so that NaN in what is hidden stays there. */
+static heed_tensor *key_features(heed_tape *t, heed_tensor *k, heed_tensor *mask,
+                                 heed_feature_map map)
+{
+    if (!mask)
+        return feature(t, k, map);
+    heed_tensor *zero = constant(t, 0, k->dtype), *rows = of_rows(t, mask);
+    heed_tensor *shown = heed_where(t, rows, k, zero);
+    return shown ? heed_where(t, rows, feature(t, shown, map), zero) : NULL;
+}
+
 static heed_tensor *zeros(heed_tape *t, const heed_tensor *like, int axis, int64_t extent)
 {
     heed_shape shape = heed_shape_of(like);
@@ -84,6 +102,13 @@ static heed_tensor *in_pieces(heed_tape *t, heed_tensor *x, int64_t pieces, int6
              : NULL;
 }
 
+/* Which of n keys as many queries see: j <= i. */
+static heed_tensor *past(heed_tape *t, int64_t n)
+{
+    heed_tensor *place = heed_arange(t, 0, (int32_t)n);
+    return heed_greater_equal(t, heed_unsqueeze(t, place, 1), place);
+}
+
 static heed_tensor *causal_sums(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_tensor *v)
 {
     int64_t length = q->shape[2], positions = length < 1 ? 1 : length < PIECE ? length : PIECE;
@@ -92,8 +117,9 @@ static heed_tensor *causal_sums(heed_tape *t, heed_tensor *q, heed_tensor *k, he
     k = in_pieces(t, k, pieces, positions);
     v = in_pieces(t, v, pieces, positions);
     heed_tensor *transposed = heed_swap(t, k, -1, -2);
-    heed_tensor *inner = heed_tril(t, heed_matmul(t, q, transposed), 0);
-    heed_tensor *sums = heed_matmul(t, inner, v);
+    heed_tensor *seen = past(t, positions);
+    heed_tensor *inner = heed_tril(t, heed__seen_products(t, q, k, seen), 0);
+    heed_tensor *sums = heed__seen_sums(t, inner, v, seen);
     if (pieces > 1) {
         heed_tensor *states = heed_cumsum(t, heed_matmul(t, transposed, v), 2);
         heed_tensor *before = heed_slice(t, states, 2, 0, pieces - 1, 1);
@@ -132,15 +158,9 @@ static heed_tensor *linear_compose(heed_tape *t, const heed_call *c)
     heed_shape column = heed_shape_of(v);
     column.size[3] = 1;
     heed_tensor *one = heed_expand(t, constant(t, 1, dtype), column);
-    if (mask) { /* before the feature map, so that NaN in what is hidden stays there */
-        mask = mask->ndim < 2 ? heed_reshape(t, mask, HEED_SHAPE(-1, 1))
-                              : heed_swap(t, mask, -1, -2);
-        k = heed_where(t, mask, k, zero);
-        v = heed_where(t, mask, v, zero);
-    }
-    heed_tensor *fk = k ? feature(t, k, a->feature) : NULL;
+    heed_tensor *fk = key_features(t, k, mask, a->feature);
     if (mask)
-        fk = heed_where(t, mask, fk, zero);
+        v = heed_where(t, of_rows(t, mask), v, zero);
     v = heed_concatenate(t, 2, (heed_tensor *[]){ v, one }, -1);
     fk = for_heads(t, fk, heads);
     v = for_heads(t, v, heads);
@@ -236,6 +256,35 @@ HEED_DEFINE_OP(linear_attention) = {
     HEED_CASES(linear_cases)
 };
 
+/* ---- for who watches ---- */
+
+typedef struct watched {
+    heed_tensor *q, *k, *mask;
+    const linear_attributes *attributes;
+} watched;
+
+/* f(q_i) . f(k_j) / z_i, and 0 where z_i = 0. */
+static heed_tensor *make_weights(heed_tape *t, int64_t example, void *user)
+{
+    const watched *w = user;
+    heed_tensor *q = heed__attention_example(t, w->q, example),
+                *k = heed__attention_example(t, w->k, example);
+    heed_tensor *mask = heed__attention_example(t, w->mask, example);
+    heed_tensor *fk = q && k ? key_features(t, k, mask, w->attributes->feature) : NULL;
+    fk = for_heads(t, fk, w->q->shape[1]);
+    heed_tensor *fq = fk ? feature(t, q, w->attributes->feature) : NULL;
+    if (!fq)
+        return NULL;
+    heed_tensor *seen = w->attributes->causal ? past(t, fq->shape[2]) : NULL;
+    heed_tensor *zero = constant(t, 0, fq->dtype), *one = constant(t, 1, fq->dtype);
+    heed_tensor *products =
+        seen ? heed_where(t, seen, heed__seen_products(t, fq, fk, seen), zero)
+             : heed_matmul(t, fq, heed_swap(t, fk, -1, -2)); /* [1, H, T, S] */
+    heed_tensor *sum = heed_sum_axes(t, products, 1, (const int[]){ -1 }, true);
+    heed_tensor *nothing = heed_equal(t, sum, zero);
+    return heed_div(t, products, heed_where(t, nothing, one, sum));
+}
+
 heed_tensor *heed_linear_attention(heed_tape *t, heed_tensor *q, heed_tensor *k, heed_tensor *v,
                                    heed_tensor *mask,
                                    const heed_linear_attention_options *options)
@@ -246,5 +295,9 @@ heed_tensor *heed_linear_attention(heed_tape *t, heed_tensor *q, heed_tensor *k,
     a.feature = o.feature;
     a.causal = o.causal;
     heed_tensor *x[4] = { q, k, v, mask };
-    return heed_apply(t, &heed_op_linear_attention, 4, x, &a);
+    heed_tensor *y = heed_apply(t, &heed_op_linear_attention, 4, x, &a);
+    watched w = { q, k, mask, &a };
+    if (y && heed_attention_watched(t))
+        heed_attention_show_made(t, q->shape[0], make_weights, &w, HEED_QUERIES_WHOLE);
+    return y && !heed_error(t) ? y : NULL;
 }

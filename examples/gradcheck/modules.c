@@ -277,6 +277,8 @@ static const module modules[] = {
     { "multihead-window", "causal window and a prefix", check_multihead, 14 },
     { "multihead-composed", "nearly all at once, of plain ops", check_multihead, 15 },
     { "multihead-dropout", "on weights and output", check_multihead, 16 },
+    { "multihead-linear", "elu + 1 in place of the softmax, causal", check_multihead, 17 },
+    { "multihead-linear-cross", "the same of a source, padded", check_multihead, 18 },
     { "linear-attention-elu", "elu + 1", check_linear_attention, 0 },
     { "linear-attention-elu-causal", "elu + 1, over two pieces", check_linear_attention, 1 },
     { "linear-attention-relu", "relu", check_linear_attention, 2 },

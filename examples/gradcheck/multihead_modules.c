@@ -35,6 +35,8 @@ static const heed_multihead_attention_options variants[] = {
       .sinks = true,
       .composed = true },
     { .attention_dropout = 0.3, .dropout = 0.2, .sinks = true },
+    { .linear = true, .key_heads = 1, .causality = HEED_CAUSAL_TOP_LEFT },
+    { .linear = true, .cross = true, .source_width = 5 },
 };
 
 static heed_tensor *multihead_of(heed_tape *t, heed_tensor *const x[], void *user)

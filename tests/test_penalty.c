@@ -1,0 +1,258 @@
+/* Losses on the weights of attention inside whole models: their value against the maps of the
+ * same pass, their derivative against differences, for every kind of attention. */
+#include <heed/inspect.h>
+#include <heed/nn.h>
+#include <heed/optim.h>
+#include <heed/seq2seq.h>
+#include <heed/training.h>
+#include <heed/transformer.h>
+
+#include "tensors.h"
+
+#include <math.h>
+
+enum { B = 2, T = 4, VOCABULARY = 6 };
+static const int32_t words[B * T] = { 1, 2, 3, 4, 5, 0, 2, 2 };
+
+typedef enum kind { GPT, TRANSFORMER, SEQ2SEQ, COMPOSED, LINEAR, KINDS } kind;
+
+typedef struct model {
+    kind kind;
+    heed_gpt gpt;
+    heed_transformer transformer;
+    heed_seq2seq seq2seq;
+    heed_multihead_attention attention;
+    heed_embedding_module table;
+} model;
+
+static heed_params *make(model *m, kind which)
+{
+    heed_random r = { .seed = 3 };
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    *m = (model){ .kind = which };
+    heed_embedding_init(&m->table, ps, "table", VOCABULARY, 8, 1, &r);
+    if (which == GPT)
+        heed_gpt_init(&m->gpt, ps,
+                      (heed_gpt_options){ .vocabulary = VOCABULARY,
+                                          .context = T,
+                                          .width = 8,
+                                          .layers = 2,
+                                          .heads = 2,
+                                          .random = &r });
+    else if (which == TRANSFORMER)
+        heed_transformer_init(&m->transformer, ps, "transformer",
+                              (heed_transformer_options){ .source_vocabulary = VOCABULARY,
+                                                          .target_vocabulary = VOCABULARY,
+                                                          .width = 8,
+                                                          .layers = 1,
+                                                          .heads = 2,
+                                                          .positions = HEED_POSITIONS_RELATIVE,
+                                                          .random = &r });
+    else if (which == SEQ2SEQ)
+        heed_seq2seq_init(&m->seq2seq, ps, "seq2seq",
+                          (heed_seq2seq_options){ .source_vocabulary = VOCABULARY,
+                                                  .target_vocabulary = VOCABULARY,
+                                                  .embedding = 5,
+                                                  .hidden = 4,
+                                                  .context = HEED_CONTEXT_ATTENTION,
+                                                  .random = &r });
+    else
+        heed_multihead_attention_init(
+            &m->attention, ps, "attention", 8,
+            (heed_multihead_attention_options){ .heads = 2,
+                                                .key_heads = 1,
+                                                .composed = which == COMPOSED,
+                                                .linear = which == LINEAR,
+                                                .random = &r });
+    ck_assert_msg(!heed_params_error(ps), "%s", heed_params_error(ps));
+    /* Scores large enough that rows differ. */
+    for (int k = 0; k < heed_params_count(ps); k++) {
+        heed_parameter *p = heed_params_at(ps, k);
+        for (int64_t i = 0; p->shape.ndim > 1 && i < p->size; i++)
+            ((double *)p->data)[i] *= which == GPT ? 8 : 2;
+    }
+    return ps;
+}
+
+static heed_tensor *forward(heed_tape *t, const model *m)
+{
+    heed_tensor *ids = heed_ids(t, HEED_SHAPE(B, T), words);
+    static const int32_t lengths[B] = { T, T - 1 };
+    if (m->kind == GPT)
+        return heed_gpt_forward(t, &m->gpt, ids, NULL);
+    if (m->kind == TRANSFORMER) {
+        heed_transformer_source source =
+            heed_transformer_encode(t, &m->transformer, ids, lengths);
+        return heed_transformer_forward(t, &m->transformer, &source, ids, 1);
+    }
+    if (m->kind == SEQ2SEQ) {
+        heed_seq2seq_source source = heed_seq2seq_encode(t, &m->seq2seq, ids, lengths);
+        return heed_seq2seq_forward(t, &m->seq2seq, &source, ids, 1).logits;
+    }
+    heed_tensor *x = heed_embedding_forward(t, &m->table, ids);
+    return heed_multihead_attention_forward(t, &m->attention, x, NULL, NULL, NULL);
+}
+
+typedef struct question {
+    const model *m;
+    heed_attention_term *term;
+} question;
+
+static heed_tensor *penalty_of(heed_tape *t, heed_tensor *const x[], void *user)
+{
+    const question *q = user;
+    heed_attention_penalty penalty;
+    (void)x;
+    heed_attention_penalty_begin(t, &penalty, q->term);
+    heed_tensor *y = forward(t, q->m);
+    heed_tensor *term = heed_attention_penalty_end(t, &penalty);
+    /* What is penalized is a part of a loss. */
+    return heed_add(t, heed_scale(t, term, 3), heed_mean(t, heed_square(t, y)));
+}
+
+/* The derivative by every parameter, for both terms. */
+START_TEST(derivatives)
+{
+    model m;
+    heed_params *ps = make(&m, (kind)_i);
+    question q = { &m, heed_attention_entropy };
+    heed_check_options how = { .step = 1e-3 }; /* sharp rows bend much */
+    heed_report r = heed_check_directional(penalty_of, &q, ps, 0, NULL, &how);
+    ck_assert_msg(r.passed, "entropy: %s", r.message);
+    q.term = heed_head_agreement;
+    r = heed_check_directional(penalty_of, &q, ps, 0, NULL, &how);
+    ck_assert_msg(r.passed, "agreement: %s", r.message);
+    heed_params_free(ps);
+}
+END_TEST
+
+/* The mean entropy of every row of every map of the same pass, one example after the other. */
+static double entropy_of_maps(const model *m)
+{
+    heed_tape *t = tape64();
+    double sum = 0;
+    int count = 0;
+    for (int64_t example = 0; example < B; example++) {
+        heed_maps *maps = heed_maps_new((heed_maps_options){ .example = example });
+        heed_maps_watch(maps, t);
+        ck_assert(forward(t, m) != NULL);
+        heed_maps_watch(NULL, t);
+        count = heed_maps_count(maps);
+        for (int i = 0; i < count; i++) {
+            const heed_map *map = heed_maps_at(maps, i);
+            for (int64_t h = 0; h < map->heads; h++)
+                sum += heed_map_measure(map, h).entropy / (double)(map->heads * B);
+        }
+        heed_maps_free(maps);
+        heed_tape_reset(t);
+    }
+    heed_tape_free(t);
+    ck_assert_int_gt(count, 0);
+    return sum / count;
+}
+
+START_TEST(same_as_maps)
+{
+    model m;
+    heed_params *ps = make(&m, (kind)_i);
+    heed_tape *t = tape64();
+    heed_attention_penalty penalty;
+    heed_attention_penalty_begin(t, &penalty, heed_attention_entropy);
+    forward(t, &m);
+    heed_tensor *entropy = heed_attention_penalty_end(t, &penalty);
+    ck_assert_msg(entropy != NULL, "%s", heed_error(t));
+    ck_assert_double_eq_tol(heed_item(t, entropy), entropy_of_maps(&m), 1e-12);
+    ck_assert(!heed_attention_watched(t));
+    heed_tape_free(t);
+    heed_params_free(ps);
+}
+END_TEST
+
+/* A few steps on the penalty alone make rows sharp, or spread them. */
+static double after_training(double sign)
+{
+    model m;
+    heed_params *ps = make(&m, GPT);
+    heed_tape *t = tape64();
+    heed_optimizer *o = heed_adam_new(ps, (heed_adam_options){ .lr = 0.02 });
+    double value = 0;
+    for (int step = 0; step < 60; step++) {
+        heed_attention_penalty penalty;
+        heed_attention_penalty_begin(t, &penalty, heed_attention_entropy);
+        forward(t, &m);
+        heed_tensor *entropy = heed_attention_penalty_end(t, &penalty);
+        value = heed_item(t, entropy);
+        ck_assert(heed_backward(t, heed_scale(t, entropy, sign)));
+        ck_assert(heed_optimizer_step(o, heed_params_gradients(ps)));
+        heed_tape_reset(t);
+    }
+    heed_optimizer_free(o);
+    heed_tape_free(t);
+    heed_params_free(ps);
+    return value;
+}
+
+START_TEST(sharp_or_spread)
+{
+    /* A causal row of n keys has at most ln n: the mean over 1 .. 4 is ln(24)/4. */
+    ck_assert_double_lt(after_training(1), 0.1);
+    ck_assert_double_gt(after_training(-1), 0.97 * log(24) / 4);
+}
+END_TEST
+
+static heed_tensor *no_number(heed_tape *t, heed_tensor *weights)
+{
+    (void)t;
+    return weights;
+}
+
+START_TEST(refused)
+{
+    model m;
+    heed_params *ps = make(&m, GPT);
+    heed_tape *t = tape64();
+    heed_attention_penalty penalty;
+    heed_attention_penalty_begin(t, &penalty, heed_attention_entropy);
+    ck_assert_ptr_null(heed_attention_penalty_end(t, &penalty));
+    ck_assert_str_eq(heed_error(t), "attention_penalty: no attention was recorded");
+    heed_tape_reset(t);
+    heed_attention_penalty_begin(t, &penalty, no_number);
+    forward(t, &m);
+    ck_assert_ptr_null(heed_attention_penalty_end(t, &penalty));
+    ck_assert_ptr_nonnull(strstr(heed_error(t), "a term must be a single number"));
+    heed_tape_reset(t);
+    /* Without recording there is nothing to see; a watch comes back at the end. */
+    heed_maps *maps = heed_maps_new((heed_maps_options){ 0 });
+    heed_maps_watch(maps, t);
+    heed_set_recording(t, false);
+    heed_attention_penalty_begin(t, &penalty, heed_attention_entropy);
+    ck_assert_ptr_nonnull(forward(t, &m));
+    ck_assert_int_eq(penalty.count, 0);
+    heed_attention_penalty_end(t, &penalty);
+    heed_tape_reset(t);
+    forward(t, &m);
+    ck_assert_int_eq(heed_maps_count(maps), 2);
+    heed_maps_watch(NULL, t);
+    ck_assert_ptr_null(heed_attention_entropy(t, NULL));
+    heed_maps_free(maps);
+    heed_tape_free(t);
+    heed_params_free(ps);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("penalty");
+    TCase *tests = tcase_create("penalty");
+    tcase_set_timeout(tests, 60);
+    tcase_add_loop_test(tests, derivatives, 0, KINDS);
+    tcase_add_loop_test(tests, same_as_maps, 0, KINDS);
+    tcase_add_test(tests, sharp_or_spread);
+    tcase_add_test(tests, refused);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
