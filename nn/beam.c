@@ -88,6 +88,12 @@ static bool make_room(heed_decoded *d)
     return true;
 }
 
+/* What rows without a hypothesis are given, for the others' sake. */
+static int32_t idle(const heed_decoded *d)
+{
+    return d->options.end >= 0 ? d->options.end : d->options.start;
+}
+
 static double penalty(const heed_decoded *d, int64_t length)
 {
     return pow((5 + (double)length) / 6, d->options.length_penalty);
@@ -216,7 +222,7 @@ static bool advance(heed_decoded *d, const heed_tensor *logits, int64_t example,
     for (int k = kept; k < beam; k++) {
         d->log_p[first + k] = -INFINITY;
         d->from[first + k] = (int32_t)(first + k);
-        d->last[first + k] = d->options.end;
+        d->last[first + k] = idle(d);
     }
     d->over[example] = kept == 0 || decided(d, example, best_live);
     for (int k = 0; k < beam && d->over[example]; k++)
@@ -236,6 +242,9 @@ static bool first_row(heed_tape *t, heed_decoded *d, const heed_tensor *logits)
     if (d->vocabulary && d->vocabulary != logits->shape[1])
         return heed_fail(t, "decode: a step gave %lld classes and the one before %lld",
                          (long long)logits->shape[1], (long long)d->vocabulary) != NULL;
+    if (d->options.end >= logits->shape[1])
+        return heed_fail(t, "decode: the end %d is none of %lld tokens", (int)d->options.end,
+                         (long long)logits->shape[1]) != NULL;
     if (!d->vocabulary) {
         d->vocabulary = logits->shape[1];
         d->row_bytes = (size_t)d->vocabulary * sizeof *d->row;
@@ -260,7 +269,7 @@ static bool search(heed_tape *t, heed_decoded *d, const heed_decoder *decoder)
             return false;
         for (int64_t i = 0; i < d->live; i++) {
             d->from[i] = (int32_t)i;
-            d->last[i] = d->options.end;
+            d->last[i] = idle(d);
         }
         memcpy(d->moved, d->ids, (size_t)(d->live * longest) * sizeof *d->ids);
         for (int64_t example = 0; example < d->batch; example++) {
@@ -292,6 +301,8 @@ static bool sound(heed_tape *t, const heed_decoder *decoder, int64_t batch,
         wrong = "there is no decoder";
     else if (batch < 1 || o->longest < 1 || o->longest > INT32_MAX)
         wrong = "the batch and the longest length must be at least 1";
+    else if (o->end < -1)
+        wrong = "the end must be a token, or -1 for none";
     else if (o->beam < 1 || o->beam > 4096 || batch > INT32_MAX / o->beam)
         wrong = "the beam must be 1 .. 4096, and the batch of all beams fit an i32";
     else if (o->best < 1 || o->best > o->beam)

@@ -55,7 +55,7 @@ typedef struct heed_decoder {
 } heed_decoder;
 
 typedef struct heed_decode_options {
-    int32_t start, end; /* of a sequence; the end is part of a hypothesis */
+    int32_t start, end; /* of a sequence; the end is part of a hypothesis; -1: there is none */
     int64_t longest;    /* tokens of a hypothesis, the end included */
     int beam;           /* hypotheses kept for each example; 0 or 1: greedy */
     int best;           /* how many are given back; 0: 1, at most beam */

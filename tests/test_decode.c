@@ -293,7 +293,13 @@ START_TEST(refusals)
         { "length penalty", { .longest = 3, .length_penalty = -1 } },
         { "can reorder", { .longest = 3, .beam = 2 } },
         { "the beam must be 1 .. 4096", { .longest = 3, .beam = -2 } },
+        { "the end must be a token", { .longest = 3, .end = -2 } },
     };
+    which = 0;
+    heed_tape_reset(t);
+    o = (heed_decode_options){ .longest = 3, .end = 3 };
+    ck_assert_ptr_null(heed_decode(t, &odd, 2, o));
+    ck_assert_str_eq(heed_error(t), "decode: the end 3 is none of 3 tokens");
     for (size_t i = 0; i < sizeof unsound / sizeof *unsound; i++) {
         heed_tape_reset(t);
         o = unsound[i].options;
