@@ -362,7 +362,7 @@ static const char *put_file(const char *bytes, size_t size)
 
 START_TEST(files)
 {
-    static const char text[] = "\xef\xbb\xbf# a comment\tof no use\n"
+    static const char text[] = "\xef\xbb\xbf# a comment, of no use\n"
                                "Go.\t\uac00.\tCC-BY\tmore\r\n"
                                "\n   \n"
                                "  Hi.  \t \uc548\ub155. \r\n"
@@ -387,6 +387,33 @@ START_TEST(files)
         found += says(c.pairs[i].target, "Go.") && says(c.pairs[i].source, "\uac00.");
     ck_assert_int_eq(found, 1);
     corpus_free(&c);
+}
+END_TEST
+
+/* With a tab it is a pair, whatever it begins with. What is written is read as it was. */
+START_TEST(number_signs)
+{
+    static const char text[] = "#1\tone\n"
+                               "# nothing\n"
+                               "#\t#\n"
+                               " # 2\ttwo\n";
+    static const char *const sources[] = { "#1", "#", "# 2" };
+    static const char *const targets[] = { "one", "#", "two" };
+    corpus c, again;
+    const char *path = put_file(text, sizeof text - 1);
+    ck_assert_msg(corpus_read_whole(&c, path, false, error, sizeof error), "%s", error);
+    ck_assert_msg(corpus_write(&c, CORPUS_TEST, in_folder("again.tsv"), error, sizeof error),
+                  "%s", error);
+    ck_assert(corpus_read_whole(&again, in_folder("again.tsv"), false, error, sizeof error));
+    ck_assert_uint_eq(c.count, 3);
+    ck_assert_uint_eq(again.count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert(says(c.pairs[i].source, sources[i]) && says(c.pairs[i].target, targets[i]));
+        ck_assert(says(again.pairs[i].source, sources[i]));
+        ck_assert(says(again.pairs[i].target, targets[i]));
+    }
+    corpus_free(&c);
+    corpus_free(&again);
 }
 END_TEST
 
@@ -468,6 +495,7 @@ int main(void)
     tcase_add_loop_test(tests, tasks, 0, CORPUS_TASKS);
     tcase_add_test(tests, answers);
     tcase_add_test(tests, files);
+    tcase_add_test(tests, number_signs);
     tcase_add_test(tests, parts);
     tcase_add_loop_test(tests, file_refused, 0, LENGTH(bad_files));
     suite_add_tcase(suite, tests);

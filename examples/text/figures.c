@@ -1,6 +1,7 @@
 /* Numbers as people read them (figures.h). */
 #include "figures.h"
 
+#include <math.h>
 #include <string.h>
 
 figure figure_count(int64_t count)
@@ -54,6 +55,19 @@ figure figure_time(double seconds)
         snprintf(f.text, sizeof f.text, "%lld:%02lld", s / 60, s % 60);
     else
         snprintf(f.text, sizeof f.text, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+    return f;
+}
+
+figure figure_perplexity(double loss)
+{
+    double perplexity = exp(loss);
+    figure f;
+    if (isnan(perplexity))
+        snprintf(f.text, sizeof f.text, "NaN");
+    else if (perplexity > 1e9)
+        snprintf(f.text, sizeof f.text, "> 1e9");
+    else
+        snprintf(f.text, sizeof f.text, "%.4f", perplexity);
     return f;
 }
 

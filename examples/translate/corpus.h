@@ -53,8 +53,9 @@ bool corpus_generate(corpus *c, corpus_task task, int64_t count, uint64_t seed, 
                      size_t error_size);
 
 /* The pairs of a file of lines, UTF-8: source, tab, target, and perhaps more columns, which are
- * ignored. Lines that are empty or begin with # say nothing. Reversed, the second column is the
- * source. Mistakes are named with file and line. */
+ * ignored. A line with a tab is a pair; of those without, the empty ones and those that begin
+ * with # say nothing. Reversed, the second column is the source. Mistakes are named with file
+ * and line. */
 bool corpus_read(corpus *c, const char *path, bool reversed, char *error, size_t error_size);
 
 /* The same, but all pairs in their order are the part to judge by, and one is enough. */

@@ -21,14 +21,14 @@ static text_span trimmed(const char *bytes, size_t size)
 static bool read_line(corpus *c, text_span line, bool reversed, char *error, size_t error_size)
 {
     size_t bad;
-    if (trimmed(line.bytes, line.size).size == 0 || line.bytes[0] == '#')
+    const char *end = line.bytes + line.size, *tab = memchr(line.bytes, '\t', line.size);
+    if (trimmed(line.bytes, line.size).size == 0 || (line.bytes[0] == '#' && !tab))
         return true;
     if (!heed__utf8_valid(line.bytes, line.size, &bad))
         return heed__say(error, error_size, "byte 0x%02X in column %zu is not UTF-8",
                          (unsigned)(unsigned char)line.bytes[bad], bad + 1);
     if (memchr(line.bytes, '\0', line.size))
         return heed__say(error, error_size, "a byte 0, which is no text");
-    const char *end = line.bytes + line.size, *tab = memchr(line.bytes, '\t', line.size);
     if (!tab)
         return heed__say(error, error_size, "expected source, tab, target, found no tab in %s",
                          heed__quote(line.bytes, line.size).text);
@@ -99,9 +99,6 @@ bool corpus_write(const corpus *c, corpus_part part, const char *path, char *err
     heed__writer_begin(&w, path, NULL);
     for (size_t i = c->starts[part]; i < c->starts[part + 1]; i++) {
         const corpus_pair *pair = &c->pairs[i];
-        /* So that it is no comment; the reader takes the space off. */
-        if (pair->source.size > 0 && pair->source.bytes[0] == '#')
-            heed__writer_add(&w, " ", 1);
         heed__writer_add(&w, pair->source.bytes, pair->source.size);
         heed__writer_add(&w, "\t", 1);
         heed__writer_add(&w, pair->target.bytes, pair->target.size);

@@ -1,5 +1,7 @@
 /* translate eval: how well a model translates pairs that it was not trained on. */
 #include "commands.h"
+#include "figures.h"
+#include "json.h"
 #include "judge.h"
 #include "machine.h"
 
@@ -13,8 +15,9 @@ static const char summary[] =
     "Perplexities\n"
     "are of the references: given their own tokens before (forced), or the model's (free). Of\n"
     "what the model writes: the share of tokens in their places, of exact matches, BLEU and\n"
-    "chrF with the numbers of sacreBLEU. BLEU counts words, but characters if the target\n"
-    "vocabulary is of characters, or the references hold Korean, Chinese or Japanese ones.";
+    "chrF with the numbers of sacreBLEU. BLEU counts characters (sacrebleu --tokenize char) "
+    "if\n"
+    "the references hold Korean, Chinese or Japanese ones, else words (--tokenize 13a).";
 
 typedef struct eval_options {
     const char *folder, *pairs;
@@ -23,24 +26,54 @@ typedef struct eval_options {
     bool json;
 } eval_options;
 
-static void print_result(const judgement *j, size_t pairs, bool json)
+static void put_json(heed__text *to, const judgement *j)
 {
     const metrics_scores *s = &j->scores;
-    double forced = exp(j->loss_forced), unforced = exp(j->loss_free), bleu = s->bleu[j->unit];
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {
+        { "ppl_forced", exp(j->loss_forced) }, { "ppl_free", exp(j->loss_free) },
+        { "token_accuracy", s->tokens },       { "exact_match", s->exact },
+        { "bleu", s->bleu[j->unit] },          { "chrf", s->chrf },
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        heed__text_print(to, "%s\"%s\":", i ? "," : "{", numbers[i].key);
+        heed__json_put_double(to, numbers[i].value);
+    }
+    heed__text_print(to, ",\"bleu_tokenize\":\"%s\"}\n", bleu_unit_name(j->unit));
+}
+
+static void put_lines(heed__text *to, const judgement *j, size_t pairs)
+{
+    const metrics_scores *s = &j->scores;
+    heed__text_print(to,
+                     "pairs           %zu\n"
+                     "ppl_forced      %s\n"
+                     "ppl_free        %s\n"
+                     "token_accuracy  %.4f\n"
+                     "exact_match     %.4f\n"
+                     "bleu            %.2f (%s, as sacrebleu --tokenize %s)\n"
+                     "chrf            %.2f\n",
+                     pairs, figure_perplexity(j->loss_forced).text,
+                     figure_perplexity(j->loss_free).text, s->tokens, s->exact,
+                     s->bleu[j->unit], j->unit == BLEU_CHARACTERS ? "characters" : "words",
+                     bleu_unit_name(j->unit), s->chrf);
+}
+
+static bool print_result(const judgement *j, size_t pairs, bool json, char *error,
+                         size_t error_size)
+{
+    heed__text text = { 0 };
     if (json)
-        printf("{\"ppl_forced\":%.9g,\"ppl_free\":%.9g,\"token_accuracy\":%.9g,"
-               "\"exact_match\":%.9g,\"bleu\":%.9g,\"chrf\":%.9g}\n",
-               forced, unforced, s->tokens, s->exact, bleu, s->chrf);
+        put_json(&text, j);
     else
-        printf("pairs           %zu\n"
-               "ppl_forced      %.4f\n"
-               "ppl_free        %.4f\n"
-               "token_accuracy  %.4f\n"
-               "exact_match     %.4f\n"
-               "bleu            %.2f (%s)\n"
-               "chrf            %.2f\n",
-               pairs, forced, unforced, s->tokens, s->exact, bleu,
-               j->unit == BLEU_CHARACTERS ? "characters" : "words", s->chrf);
+        put_lines(&text, j, pairs);
+    bool good = !text.failed || heed__say(error, error_size, "not enough memory");
+    if (good && (fwrite(text.bytes, 1, text.size, stdout) < text.size || fflush(stdout) != 0))
+        good = heed__say(error, error_size, "cannot write the result");
+    heed__text_free(&text);
+    return good;
 }
 
 static bool evaluate(const translator *m, const corpus *c, const eval_options *o, char *error,
@@ -60,8 +93,7 @@ static bool evaluate(const translator *m, const corpus *c, const eval_options *o
     if (!isfinite(j.loss_forced))
         return heed__say(error, error_size,
                          "the loss is not finite: the numbers of the model are damaged");
-    print_result(&j, c->count, o->json);
-    return fflush(stdout) == 0 || heed__say(error, error_size, "cannot write the result");
+    return print_result(&j, c->count, o->json, error, error_size);
 }
 
 int eval_command(int count, char **arguments)

@@ -122,8 +122,16 @@ static bool judge_batch(const translator *m, heed_tape *t, heed_batches *b, cons
     return good;
 }
 
-/* Whether a reference has a character of a language that is written without spaces, or of
- * Korean, whose words are long: CJK and Hangul. */
+/* CJK and Hangul, whole or in its letters: of languages that are written without spaces, or
+ * whose words are long. */
+static bool is_dense_character(int32_t x)
+{
+    return (x >= 0x1100 && x <= 0x11ff) || (x >= 0x3040 && x <= 0x9fff) ||
+           (x >= 0xac00 && x <= 0xd7a3) || (x >= 0xf900 && x <= 0xfaff) ||
+           (x >= 0x20000 && x <= 0x3ffff);
+}
+
+/* Whether a reference has such a character. */
 static bool is_dense(const corpus *c, corpus_part part)
 {
     size_t length;
@@ -131,7 +139,7 @@ static bool is_dense(const corpus *c, corpus_part part)
         text_span text = c->pairs[i].target;
         for (size_t at = 0; at < text.size; at += length) {
             int32_t x = heed__utf8_decode(text.bytes + at, text.size - at, &length);
-            if ((x >= 0x3040 && x <= 0x9fff) || (x >= 0xac00 && x <= 0xd7a3))
+            if (is_dense_character(x))
                 return true;
         }
     }
@@ -164,12 +172,10 @@ bool judge(const translator *m, heed_tape *t, const corpus *c, corpus_part part,
     heed_set_training(t, training);
     heed_batches_free(b);
     pair_ids_free(&ids);
-    bool characters = vocabulary_kind_of(vocabularies[SIDE_TARGET]) == VOCABULARY_CHARACTERS ||
-                      is_dense(c, part);
     *result = (judgement){ .loss_forced = sum.forced / (double)sum.tokens,
                            .loss_free = sum.unforced / (double)sum.tokens,
                            .scores = metrics_compute(&sum.all),
-                           .unit = characters ? BLEU_CHARACTERS : BLEU_13A };
+                           .unit = is_dense(c, part) ? BLEU_CHARACTERS : BLEU_13A };
     return good;
 }
 

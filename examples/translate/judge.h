@@ -20,7 +20,8 @@ typedef struct judgement {
     double loss_forced; /* mean over all tokens of the references, in nats, ends included, */
     double loss_free;   /* given the reference's tokens before, or the model's own */
     metrics_scores scores;
-    bleu_unit unit; /* characters if the references are in them, or in Korean or Chinese */
+    /* Characters if the references hold any of Korean, Chinese or Japanese. */
+    bleu_unit unit;
 } judgement;
 
 /* Works on a tape that holds nothing any more. An interrupt ends it early, with numbers that

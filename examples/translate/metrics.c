@@ -197,3 +197,8 @@ metrics_scores metrics_compute(const metrics *m)
         .tokens = share(m->right, m->places),
     };
 }
+
+const char *bleu_unit_name(bleu_unit unit)
+{
+    return unit == BLEU_CHARACTERS ? "char" : "13a";
+}

@@ -20,6 +20,7 @@
 /* What BLEU counts: words and punctuation as mteval-v13a cuts them, for languages written with
  * spaces, or characters. */
 typedef enum bleu_unit { BLEU_13A, BLEU_CHARACTERS, BLEU_UNITS } bleu_unit;
+const char *bleu_unit_name(bleu_unit unit); /* as sacrebleu --tokenize says it: 13a, char */
 
 /* N-grams of one order: those of the hypotheses, those of the references, and how many of the
  * former the latter have, each counted as often as in both. */

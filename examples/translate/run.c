@@ -191,6 +191,8 @@ static bool translate_lines(runner *r, char *error, size_t error_size)
     free(line);
     if (good && ferror(stdin))
         return heed__say(error, error_size, "cannot read the standard input");
+    if (good && r->sentences == 0)
+        return heed__say(error, error_size, "the standard input holds no sentence");
     return good;
 }
 
@@ -232,7 +234,9 @@ static int run(runner *r, int count, char *const *words, char *error, size_t err
     r->numbered = count == 0;
     bool good = count > 0 ? translate_words(r, count, words, error, error_size)
                           : translate_lines(r, error, error_size);
-    if (good && attention && r->sentences > 0)
+    if (good && attention && heed_maps_count(r->maps) == 0)
+        good = heed__say(error, error_size, "--attention: no sentence has a word to look at");
+    if (good && attention)
         good = maps_file_write(r->maps, attention, error, error_size);
     return good ? 0 : 1;
 }

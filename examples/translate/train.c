@@ -28,7 +28,9 @@ static const char summary[] =
     "wherever\n"
     "its folder has been moved to; only --epochs, --patience, --minutes, --save-every, --out "
     "and\n"
-    "--threads may then differ, and --pairs only says where the same pairs are now.";
+    "--threads may then differ, and --pairs only says where the same pairs are now. A line of\n"
+    "--pairs with a tab is a pair; of the others, those that are empty or begin with # say\n"
+    "nothing.";
 
 /* One start of the program at work on a run. */
 typedef struct trainer {
@@ -56,7 +58,7 @@ static bool not_finite(trainer *w, const char *what, double value)
         "--lr often helps",
         (long long)w->run.progress.step + 1, what, isnan(value) ? "NaN" : "infinity",
         w->run.progress.stopping.looks ? "the best epoch so far has been kept"
-                                       : "no epoch was complete and none was kept");
+                                       : "no epoch has been kept");
 }
 
 /* ---- what is said ---- */
@@ -122,8 +124,8 @@ static void report_end(const training *run)
     const heed_stopping *s = &run->progress.stopping;
     printf("\n");
     if (s->looks > 0)
-        printf("Kept: epoch %lld, dev perplexity %.4f. ", (long long)s->best_step,
-               exp(s->best));
+        printf("Kept: epoch %lld, dev perplexity %s. ", (long long)s->best_step,
+               figure_perplexity(s->best).text);
     else
         printf("Kept: the numbers as they were, before the first look at the dev part. ");
     printf("Next:\n");
@@ -220,12 +222,12 @@ static void report_epoch(const trainer *w, const judgement *j, bool best)
     const training *run = &w->run;
     int64_t epoch = training_epoch(run);
     int64_t steps = run->progress.step - (epoch - 1) * heed_batches_count(run->batches);
-    printf(
-        "epoch %lld/%lld  loss %.4f  dev perplexity %.4f, free %.4f  tokens %.4f  exact %.4f  "
-        "%s%s\n",
-        (long long)epoch, (long long)run->m.settings.epochs, run->progress.loss / (double)steps,
-        exp(j->loss_forced), exp(j->loss_free), j->scores.tokens, j->scores.exact,
-        figure_time(machine_seconds() - w->began).text, best ? "  best" : "");
+    printf("epoch %lld/%lld  loss %.4f  dev perplexity %s, free %s  tokens %.4f  exact %.4f  "
+           "%s%s\n",
+           (long long)epoch, (long long)run->m.settings.epochs,
+           run->progress.loss / (double)steps, figure_perplexity(j->loss_forced).text,
+           figure_perplexity(j->loss_free).text, j->scores.tokens, j->scores.exact,
+           figure_time(machine_seconds() - w->began).text, best ? "  best" : "");
     fflush(stdout);
 }
 
@@ -244,8 +246,8 @@ static bool look(trainer *w)
         return false;
     if (machine_interrupted())
         return true;
-    if (!isfinite(j.loss_forced))
-        return not_finite(w, "dev loss", j.loss_forced);
+    if (!isfinite(exp(j.loss_forced)))
+        return not_finite(w, "dev perplexity", exp(j.loss_forced));
     heed_stop(&stopping, training_epoch(run), j.loss_forced);
     bool best = stopping.waited == 0;
     if (training_epoch_ended(run))

@@ -51,6 +51,11 @@ is "refused lines made no folder" test ! -e run
     --out diverged --epochs 3 >out 2>err
 is "NaN ends a training with 1" test $? -eq 1
 is "and one sentence" grep -q "is not finite.* --lr" err
+"$translate" train --model luong-general --lr 1e6 --count 300 --hidden 16 --embedding 8 --epochs 2 \
+    --out high >out 2>err
+is "so does an infinite perplexity" test $? -eq 1
+is "with its sentence" grep -q "dev perplexity is not finite (infinity).*no epoch has been kept" err
+is "nothing of it is left" test ! -e high
 
 # shellcheck disable=SC2086
 is "a run" "$translate" train $tiny --model gru --out run
@@ -63,6 +68,27 @@ refuses 2 "has none to show" run --model run seven --attention map.html
 refuses 2 "html, .svg, .csv or .json" run --model run seven --attention map.png
 refuses 1 "UTF-8" run --model run "$(printf 'bad \377')"
 refuses 1 "nowhere" compare run nowhere
+refuses 1 "the standard input holds no sentence" run --model run
+is "a model with attention" "$translate" train --count 300 --hidden 8 --embedding 8 --epochs 1 \
+    --model luong-dot --out luong
+refuses 1 "the standard input holds no sentence" run --model luong --attention map.svg
+echo >blank
+"$translate" run --model luong --attention map.svg <blank >out 2>err
+is "attention of no word ends with 1" test $? -eq 1
+is "and one sentence" grep -qx "translate run: --attention: no sentence has a word to look at" err
+is "and no picture" test ! -e map.svg
+
+# 1e6 as the bias of padding, which no reference has: perplexities beyond all numbers.
+cp -R run huge
+size=$(wc -c <run/model.safetensors)
+head -c 3000 run/model.safetensors | LC_ALL=C tr '}' '\n' | LC_ALL=C tr -c 'a-z0-9_.\n' ' ' >entries
+data=$((size - $(awk '/data_offsets/ { if ($NF > most) most = $NF } END { print most }' entries)))
+at=$((data + $(awk '$1 == "seq2seq.output.bias" { print $(NF - 1) }' entries)))
+printf '\000\044\164\111' | dd of=huge/model.safetensors bs=1 seek=$at conv=notrunc 2>"$work/.err"
+is "a perplexity beyond all numbers" "$translate" eval --model huge
+is "is above 1e9" grep -qx "ppl_forced      > 1e9" .out
+is "in JSON" "$translate" eval --model huge --json
+is "it is null" grep -q '^{"ppl_forced":null,"ppl_free":null,"token_accuracy":0' .out
 "$translate" compare run --picture nowhere/map.svg >out 2>err
 is "a picture that cannot be written ends with 1" test $? -eq 1
 is "and one sentence" grep -q "cannot write nowhere/map.svg" err

@@ -14,12 +14,12 @@ next_works run
 is "the folder is complete" test -s run/model.safetensors -a -s run/config.json -a \
     -s run/source.json -a -s run/target.json -a "$(wc -l <run/test.tsv)" -eq 200
 
-# judged FILE: exactly the six keys, each within its range; writes token_accuracy and exact_match.
+# judged FILE: exactly the seven keys, each within its range; writes token_accuracy and exact_match.
 judged() {
     tr -d '{}"' <"$1" | tr ',' '\n' | awk -F: '
         { n++; keys = keys " " $1; value[$1] = $2 }
         END {
-            if (n != 6 || keys != " ppl_forced ppl_free token_accuracy exact_match bleu chrf" ||
+            if (n != 7 || keys != " ppl_forced ppl_free token_accuracy exact_match bleu chrf bleu_tokenize" ||
                 value["ppl_forced"] < 1 || value["ppl_free"] < 1 ||
                 value["token_accuracy"] < 0 || value["token_accuracy"] > 1 ||
                 value["exact_match"] < 0 || value["exact_match"] > 1 ||
@@ -31,10 +31,10 @@ judged() {
 }
 is "eval" "$translate" eval --model run --json
 cp .out json
-is "eval --json has six keys within their ranges" judged json
+is "eval --json has seven keys within their ranges" judged json
 is "it has learned" awk '{ exit !($1 > 0.9 && $2 > 0.6) }' .out
 is "eval for people" "$translate" eval --model run --beam 3 --length-penalty 0.6
-is "it says what BLEU counts" grep -q "bleu .*(characters)" .out
+is "it says what BLEU counts" grep -q "bleu .*(characters, as sacrebleu --tokenize char)" .out
 mv run moved
 is "a moved folder, the pairs by name" "$translate" eval --model moved --json \
     --pairs moved/test.tsv
@@ -118,15 +118,19 @@ is "the same again" "$translate" train $tiny --model luong-dot --input-feeding \
     --out again --task dates-korean --threads 2
 is "has the same bits" cmp again/model.safetensors forcing-linear/model.safetensors
 
-printf '%s\n' 'a cat	eine Katze' 'a dog	ein Hund' '# says nothing' 'the cat	die Katze' \
+printf '%s\n' 'a cat	eine Katze' 'a dog	ein Hund' '# says nothing' '#1	Nr. 1' 'the cat	die Katze' \
     ' # number	Nummer' >pairs.tsv
+printf '고양이	a cat\n개	a dog\n' >korean.tsv
 for kind in words characters bpe; do
     # shellcheck disable=SC2086
     is "pairs of a file, $kind" "$translate" train $tiny --model gru --pairs pairs.tsv \
         --vocabulary $kind --swap --out "pairs-$kind"
     is "judged by what was held out" "$translate" eval --model "pairs-$kind"
     is "one pair" grep -q "^pairs  *1$" .out
+    is "whose words count, whatever the vocabulary" grep -q "^bleu .*(words, as sacrebleu --tokenize 13a)" .out
 done
+is "Korean references" "$translate" eval --model pairs-words --pairs korean.tsv --json
+is "count by characters" grep -q '"bleu_tokenize":"char"}$' .out
 is "small letters" "$translate" train --model gru --pairs pairs.tsv --lower --out lower --epochs 1
 is "the time is over" "$translate" train --model gru --minutes 0.001 --out timed
 is "and the model is there" "$translate" eval --model timed --json
