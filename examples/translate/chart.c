@@ -5,8 +5,10 @@
 #include "folder.h"
 
 #include <math.h>
+#include <string.h>
 
-enum { LEFT = 64, TOP = 56, WIDE = 480, HIGH = 280, LEGEND = 24, LINE = 20, COLOURS = 8 };
+enum { LEFT = 64, TOP = 56, WIDE = 480, HIGH = 280, COLOURS = 8 };
+enum { LEGEND = 24, LEGEND_WIDE = 180, LINE = 20, LETTER = 7 }; /* a letter at most, about */
 
 /* Okabe and Ito's, which the colour-blind can tell apart. */
 static const char *const colours[COLOURS] = { "#0072b2", "#d55e00", "#009e73", "#cc79a7",
@@ -66,10 +68,20 @@ static void put_line(heed__text *text, const chart *c, int line)
                      c->line_names[line]);
 }
 
+static int legend_width(const chart *c)
+{
+    int most = LEGEND_WIDE;
+    for (int line = 0; line < c->lines; line++) {
+        int width = 30 + LETTER * (int)strlen(c->line_names[line]);
+        most = width > most ? width : most;
+    }
+    return most;
+}
+
 bool chart_write(const chart *c, const char *path, char *error, size_t error_size)
 {
     heed__text text = { 0 };
-    int width = LEFT + WIDE + LEGEND + 180, height = TOP + HIGH + 60;
+    int width = LEFT + WIDE + LEGEND + legend_width(c), height = TOP + HIGH + 60;
     int legend = TOP + (c->lines + 1) * LINE;
     height = legend > height ? legend : height;
     heed__text_print(&text,

@@ -1,6 +1,8 @@
 /* translate compare: models side by side, by the length of the source. */
 #include "chart.h"
 #include "commands.h"
+#include "figures.h"
+#include "gap.h"
 #include "judge.h"
 #include "machine.h"
 
@@ -16,7 +18,8 @@ static const char summary[] =
     "the\n"
     "source, as a table and, with --picture, as lines of exact matches. Without --pairs each "
     "is\n"
-    "judged by the pairs that its training held out.\n"
+    "judged by the pairs that its training held out. Where models with and without attention\n"
+    "are of the same --hidden, a sentence says how far apart they are on long sources.\n"
     "\n"
     "  translate compare DIR...";
 
@@ -30,7 +33,9 @@ typedef struct compare_options {
 } compare_options;
 
 typedef struct compared {
-    const char *folder, *kind;
+    const char *folder;
+    const model_kind *kind;
+    int64_t hidden, parameters;
     metrics by_words[MOST_LENGTHS];
     corpus pairs;
 } compared;
@@ -46,7 +51,9 @@ static bool judge_model(compared *to, const compare_options *o, char *error, siz
                                     .by_words_count = MOST_LENGTHS };
     if (!translator_open(&m, to->folder, error, error_size))
         return false;
-    to->kind = m.kind->name;
+    to->kind = m.kind;
+    to->hidden = m.settings.hidden;
+    to->parameters = heed_params_size(m.parameters);
     heed_tape *t = heed_tape_new(NULL);
     bool good = t || heed__say(error, error_size, "not enough memory");
     good = good &&
@@ -124,13 +131,35 @@ static void print_row(const row *r, const compared *models, int count)
     printf("\n");
 }
 
+/* Between what was judged by the same pairs. */
+static bool print_gaps(const compared *models, int count, char *error, size_t error_size)
+{
+    gap_model long_ones[MOST_MODELS];
+    heed__text text = { 0 };
+    for (int i = 0; i < count; i++) {
+        metrics sum = together(&models[i], GAP_WORDS, MOST_LENGTHS);
+        if (!same_pairs(&models[0].pairs, &models[i].pairs))
+            return true;
+        long_ones[i] =
+            (gap_model){ models[i].hidden, models[i].kind->attends, sum.pairs, sum.exact };
+    }
+    gap_say_all(long_ones, count, &text);
+    bool good = !text.failed || heed__say(error, error_size, "not enough memory");
+    if (good && text.size > 0)
+        printf("\n%s", text.bytes);
+    heed__text_free(&text);
+    return good;
+}
+
 static void print_table(const compared *models, int count)
 {
     bool same = true;
     row rows[MOST_ROWS];
     for (int i = 0; i < count; i++) {
-        printf("%c  %s (%s)\n", 'A' + i, models[i].folder, models[i].kind);
-        same = same && same_pairs(&models[0].pairs, &models[i].pairs);
+        const compared *m = &models[i];
+        printf("%c  %s (%s, hidden %lld, %s parameters)\n", 'A' + i, m->folder, m->kind->name,
+               (long long)m->hidden, figure_count(m->parameters).text);
+        same = same && same_pairs(&models[0].pairs, &m->pairs);
     }
     if (!same)
         printf("The pairs are not the same for all: each model's were held out by its own "
@@ -153,11 +182,18 @@ static bool draw(const compared *models, int count, const char *path, char *erro
                 .x = "words of the source",
                 .y = "exact matches",
                 .lines = count };
+    bool widths_differ = false;
+    for (int i = 0; i < count; i++)
+        widths_differ = widths_differ || models[i].hidden != models[0].hidden;
     c.columns = make_rows(models, count, rows);
     for (int k = 0; k < c.columns; k++)
         memcpy(c.column_names[k], rows[k].name, sizeof rows[k].name);
     for (int i = 0; i < count; i++) {
-        snprintf(c.line_names[i], sizeof c.line_names[i], "%c  %s", 'A' + i, models[i].kind);
+        char width[24] = "";
+        if (widths_differ)
+            snprintf(width, sizeof width, ", hidden %lld", (long long)models[i].hidden);
+        snprintf(c.line_names[i], sizeof c.line_names[i], "%c  %s%s", 'A' + i,
+                 models[i].kind->name, width);
         for (int k = 0; k < c.columns; k++) {
             metrics sum = together(&models[i], rows[k].first, rows[k].wide);
             c.values[i][k] = sum.pairs ? (double)sum.exact / (double)sum.pairs : NAN;
@@ -179,7 +215,8 @@ static int compare(const compare_options *o, int count, char *const *folders)
     }
     if (good && !machine_interrupted()) {
         print_table(models, count);
-        if (fflush(stdout) != 0)
+        good = print_gaps(models, count, error, sizeof error);
+        if (good && fflush(stdout) != 0)
             good = heed__say(error, sizeof error, "cannot write the table");
         if (good && o->picture)
             good = draw(models, count, o->picture, error, sizeof error);

@@ -106,7 +106,7 @@ size_t settings_table(settings *s, option table[SETTINGS_OPTIONS])
         { .name = "Teacher forcing", .kind = OPTION_HEADING },
         { "forcing", OPTION_CHOICE, &s->forcing,
           "how often the decoder is given the true token before, as training goes on",
-          .choices = "constant|linear|exponential|inverse-sigmoid|metric" },
+          .choices = "constant|linear|exponential|inverse-sigmoid|metric|never" },
         { "forcing-first", OPTION_REAL, &s->forcing_first, "at first", .low = 0, .high = 1,
           .above = true },
         { "forcing-least", OPTION_REAL, &s->forcing_least, "never less", .low = 0, .high = 1 },
@@ -192,6 +192,9 @@ bool settings_check(settings *s, char *error, size_t error_size)
     if (s->forcing_least > s->forcing_first)
         return heed__say(error, error_size, "--forcing-least %g is above --forcing-first %g",
                          s->forcing_least, s->forcing_first);
+    if (s->forcing == HEED_FORCING_NEVER && s->forcing_least > 0)
+        return heed__say(error, error_size, "--forcing never is not for --forcing-least %g",
+                         s->forcing_least);
     if (s->forcing == HEED_FORCING_EXPONENTIAL && s->forcing_k >= 1)
         return heed__say(error, error_size,
                          "--forcing-k must be below 1 for exponential, not %g", s->forcing_k);

@@ -25,6 +25,7 @@ refuses 2 "swap" train --model gru --swap --out run
 refuses 2 "73049 pairs of dates" train --model gru --task dates --count 80000 --out run
 refuses 2 "min-lr" train --model gru --lr 0.1 --min-lr 1 --out run
 refuses 2 "forcing-least" train --model gru --forcing-first 0.1 --forcing-least 0.2 --out run
+refuses 2 "never is not for --forcing-least 0.2" train --model gru --forcing never --forcing-least 0.2 --out run
 refuses 2 "below 1" train --model gru --forcing exponential --forcing-k 2 --out run
 refuses 2 "numbers|numbers-back" train --model gru --task letters --out run
 refuses 2 "below 1" train --model gru --dropout 1 --out run

@@ -100,10 +100,15 @@ is "of every layer" test "$(cut -d, -f1 maps.csv | sort -u | grep -c sentence)" 
 is "which reads the source" grep -q '"sentence 1.decoder.blocks.1.cross_attention",1,0,.*,0,"seven",' maps.csv
 is "and what was written" grep -q '"sentence 1.decoder.blocks.0.attention",0,0,"<[a-z]*>",0,"<[a-z]*>",1$' maps.csv
 is "compare" "$translate" compare run lstm transformer --picture lengths.svg
+is "it says how large they are" grep -q '^B  lstm (lstm, hidden 8, [0-9,]* parameters)$' .out
+is "no gap between different pairs" test "$(grep -c "^hidden" .out)" -eq 0
 is "it says that pairs differ" grep -q "not the same" .out
-is "a picture of three lines" test "$(grep -c '>[ABC]  ' lengths.svg)" -eq 3
+is "a picture of three lines" test "$(grep -c '>[ABC]  [a-z]*, hidden [0-9]*<' lengths.svg)" -eq 3
 is "a row for all" grep -q "^all  *200  " .out
 is "on the same pairs" "$translate" compare lstm luong-dot --pairs run/test.tsv
+sentence="^hidden 8: on seven words and more, 0.0 % with attention (lowest), 0.0 % without (highest): 0.0 points apart.$"
+is "it says what attention is worth" grep -qx "$sentence" .out
+is "once" test "$(grep -c "^hidden" .out)" -eq 1
 is "it does not" sh -c "! grep -q 'not the same' '$work/.out'"
 
 for forcing in constant linear exponential metric; do
