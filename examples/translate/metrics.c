@@ -159,10 +159,10 @@ static double bleu_score(const ngram_counts *counts)
             smoothing *= 2;
             matched = 1 / smoothing;
         }
-        log_precisions += log(100 * matched / total);
+        log_precisions += log(matched / total);
     }
     double c = (double)counts[0].hypothesis, r = (double)counts[0].reference;
-    return (c < r ? exp(1 - r / c) : 1) * exp(log_precisions / BLEU_ORDER);
+    return 100 * (c < r ? exp(1 - r / c) : 1) * exp(log_precisions / BLEU_ORDER);
 }
 
 static double chrf_score(const ngram_counts *counts)
