@@ -170,7 +170,7 @@ static void read_settings(heed__json *json, const char *format, option *table, s
                 config_read_value(json, &table[i], string_of(table, &table[i], strings));
     }
     for (i = 0; good && json->event == HEED__JSON_OBJECT_END && i < count; i++) {
-        if (!table[i].given)
+        if (!table[i].given && !table[i].late)
             good = heed__json_fail(json, "the setting \"%s\" is missing", table[i].name);
     }
 }

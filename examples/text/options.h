@@ -43,6 +43,7 @@ typedef struct option {
     int64_t least, most;  /* of an integer; both 0: any */
     double low, high;     /* of a real; both 0: any. For one side, the other is INFINITY */
     bool above, below;    /* low, high themselves are excluded */
+    bool late;            /* config_file.h: not in older files, which mean the default */
     bool given;           /* set by the parser: it stood on the command line */
 } option;
 

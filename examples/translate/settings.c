@@ -98,6 +98,9 @@ size_t settings_table(settings *s, option table[SETTINGS_OPTIONS])
           .high = INFINITY },
         { "smoothing", OPTION_REAL, &s->smoothing, "of labels", .low = 0, .high = 1,
           .below = true },
+        { "attention-entropy", OPTION_REAL, &s->attention_entropy,
+          "times the mean entropy of attention's rows joins the loss; below 0 it spreads them",
+          .low = -INFINITY, .high = INFINITY, .late = true },
         { "patience", OPTION_INTEGER, &s->patience,
           "stop after so many epochs without a better dev loss; 0: never", .least = 0,
           .most = 1000000 },
@@ -153,6 +156,9 @@ bool settings_model_is_sound(const settings *s, char *error, size_t error_size)
     if (kind->heads && s->hidden % s->heads)
         return heed__say(error, error_size, "--hidden %lld is not divisible by --heads %lld",
                          (long long)s->hidden, (long long)s->heads);
+    if ((s->attention_entropy > 0 || s->attention_entropy < 0) && !kind->attends)
+        return heed__say(error, error_size, "--attention-entropy: %s has no attention",
+                         s->model);
     if (s->input_feeding && !kind->feeds)
         return heed__say(error, error_size, "--input-feeding is for luong-..., not for %s",
                          s->model);

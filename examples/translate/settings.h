@@ -32,7 +32,7 @@ typedef struct settings {
     double lr, min_lr;
     int64_t warmup;
     int schedule; /* a heed_schedule_kind up to cosine */
-    double clip, smoothing;
+    double clip, smoothing, attention_entropy;
     int64_t patience;
     int forcing; /* a heed_forcing_kind */
     double forcing_first, forcing_least, forcing_k, forcing_threshold;

@@ -139,29 +139,42 @@ static void report_end(const training *run)
 
 /* ---- a step ---- */
 
-/* Of the batch at hand. */
+/* What the batch at hand is to make less: the mean over its tokens, of which there is more if
+ * attention is told how wide to look. */
+static heed_tensor *loss_of_batch(const training *run, heed_tape *t, double forcing)
+{
+    const settings *s = &run->m.settings;
+    const heed_cross_entropy_options options = { .ignore = true,
+                                                 .ignore_index = VOCABULARY_PAD,
+                                                 .smoothing = s->smoothing };
+    bool penalized = s->attention_entropy > 0 || s->attention_entropy < 0;
+    heed_attention_penalty penalty;
+    heed_tensor *ids = heed_batch_values(t, run->batches, SIDE_SOURCE);
+    heed_tensor *targets = heed_batch_values(t, run->batches, SIDE_TARGET);
+    heed_tensor *inputs = heed_shift_right(t, targets, VOCABULARY_SOS);
+    model_source source = { ids, heed_batch_lengths(run->batches, SIDE_SOURCE) };
+    if (penalized)
+        heed_attention_penalty_begin(t, &penalty, heed_attention_entropy);
+    model_output o = run->m.kind->forward(t, run->m.model, &source, inputs, forcing);
+    heed_tensor *entropy = penalized ? heed_attention_penalty_end(t, &penalty) : NULL;
+    heed_tensor *mean = heed_cross_entropy(t, o.logits, targets, &options);
+    return penalized ? heed_add(t, mean, heed_scale(t, entropy, s->attention_entropy)) : mean;
+}
+
 static bool take_step(trainer *w)
 {
     training *run = &w->run;
     training_progress *p = &run->progress;
     const settings *s = &run->m.settings;
-    const heed_cross_entropy_options options = { .ignore = true,
-                                                 .ignore_index = VOCABULARY_PAD,
-                                                 .smoothing = s->smoothing };
     heed_gradients *g = heed_params_gradients(run->m.parameters);
     double forcing = heed_forcing_rate(&run->forcing, p->step, p->metric);
     heed_tape_reset(w->tape);
     heed_seed(w->tape, (uint64_t)s->seed, (uint64_t)p->step);
-    heed_tensor *ids = heed_batch_values(w->tape, run->batches, SIDE_SOURCE);
-    heed_tensor *targets = heed_batch_values(w->tape, run->batches, SIDE_TARGET);
-    heed_tensor *inputs = heed_shift_right(w->tape, targets, VOCABULARY_SOS);
-    model_source source = { ids, heed_batch_lengths(run->batches, SIDE_SOURCE) };
-    model_output o = run->m.kind->forward(w->tape, run->m.model, &source, inputs, forcing);
-    heed_tensor *mean = heed_cross_entropy(w->tape, o.logits, targets, &options);
-    double loss = heed_item(w->tape, mean);
+    heed_tensor *total = loss_of_batch(run, w->tape, forcing);
+    double loss = heed_item(w->tape, total);
     if (!heed_error(w->tape) && !isfinite(loss))
         return not_finite(w, "loss", loss);
-    if (!heed_backward(w->tape, mean))
+    if (!heed_backward(w->tape, total))
         return fail(w, "step %lld: %s", (long long)p->step + 1,
                     heed_error(w->tape) ? heed_error(w->tape) : "the step failed");
     double norm = heed_clip_norm(g, s->clip);

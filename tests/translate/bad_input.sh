@@ -20,6 +20,7 @@ refuses 2 "odd" train --model bahdanau --hidden 9 --out run
 refuses 2 "hidden 10 is not divisible by --heads 4" train --model transformer --hidden 10 --out run
 refuses 2 "reverse is for recurrent" train --model transformer --reverse --out run
 refuses 2 "did you mean transformer" train --model tranformer --out run
+refuses 2 "attention-entropy: lstm has no attention" train --model lstm --attention-entropy 1 --out run
 refuses 2 "input-feeding is for luong" train --model bahdanau --input-feeding --out run
 refuses 2 "swap" train --model gru --swap --out run
 refuses 2 "73049 pairs of dates" train --model gru --task dates --count 80000 --out run
@@ -141,6 +142,10 @@ sed 's/"numbers"/"letters"/' run/config.json >new
 damaged config.json "must be one of"
 sed 's/"reverse": false/"reverse": 0/' run/config.json >new
 damaged config.json "true or false"
+sed '/"attention-entropy"/d' run/config.json >older
+cp -R run old
+mv older old/config.json
+is "a model from before there was an option" "$translate" eval --model old
 sed '/"dropout"/d' run/config.json >new
 damaged config.json '"dropout" is missing'
 sed 's/"dropout"/"drop"/' run/config.json >new

@@ -23,7 +23,7 @@ matters() {
 is "the same comes to the same" test "$(numbers_of --model gru)" = "$(numbers_of --model gru)"
 for option in "--smoothing 0.2" "--dropout 0.3" --reverse --input-feeding "--clip 0.01" "--lr 1e-2" \
     "--min-lr 1e-3" "--warmup 3" "--schedule constant" "--batch 32" "--seed 2" "--layers 2" \
-    "--embedding 9" "--hidden 9" "--vocabulary words" "--task dates" "--count 301"; do
+    "--attention-entropy 0.1" "--embedding 9" "--hidden 9" "--vocabulary words" "--task dates" "--count 301"; do
     is "$option" matters "--model luong-dot" "$option"
 done
 for option in "--smoothing 0.2" "--dropout 0.3" "--heads 2" "--forcing never"; do
@@ -44,6 +44,23 @@ is "never is hardly ever" test "$(tail -n 1 rates)" = \
 metric="--model luong-dot --epochs 2 --forcing metric --forcing-threshold"
 is "a threshold that is reached after an epoch" matters "$metric 1" "--forcing-threshold 0"
 is "--forcing-least" matters "$metric 0" "--forcing-least 0.5"
+
+# entropy NUMBER MODEL: the mean entropy of what looks at the source, in nats, after a training with
+# --attention-entropy NUMBER.
+entropy() {
+    rm -rf tried
+    "$translate" train --model "$2" --count 600 --hidden 16 --embedding 8 --epochs 3 --lr 1e-2 --warmup 1 \
+        --attention-entropy "$1" --out tried >/dev/null &&
+        "$translate" run --model tried --attention tried.csv \
+            "three hundred twenty-one million fifty thousand six" >/dev/null &&
+        awk -F, '/^"sentence 1(.decoder.*cross_attention)?"/ { row[$1 "," $2 "," $3]; if ($NF > 0) sum -= $NF * log($NF) }
+            END { for (i in row) n++; print sum / n }' tried.csv
+}
+for model in bahdanau transformer; do
+    is "$model looks about, or at one place" awk -v sharp="$(entropy 5 $model)" -v plain="$(entropy 0 $model)" \
+        -v spread="$(entropy -5 $model)" 'BEGIN {
+            exit !(sharp > 0 && sharp < 0.8 * plain && plain < spread) }'
+done
 
 # A model that is half trained, whose searches find different things.
 is "half a training" "$translate" train --model gru --count 2000 --hidden 32 --embedding 16 \
