@@ -43,6 +43,8 @@ is "never is hardly ever" test "$(tail -n 1 rates)" = \
     "$(numbers_of --model luong-dot --forcing-first 1e-300)"
 metric="--model luong-dot --epochs 2 --forcing metric --forcing-threshold"
 is "a threshold that is reached after an epoch" matters "$metric 1" "--forcing-threshold 0"
+is "and no sooner" test "$(numbers_of --model luong-dot --forcing metric --forcing-threshold 0)" = \
+    "$(numbers_of --model luong-dot)"
 is "--forcing-least" matters "$metric 0" "--forcing-least 0.5"
 
 # entropy NUMBER MODEL: the mean entropy of what looks at the source, in nats, after a training with
