@@ -1,7 +1,8 @@
 /* Recurrent networks against PyTorch in f64 on stored numbers
- * (tests/reference/make_recurrent_reference.py): outputs, final states and every gradient of two
- * layers in both directions over sequences of different lengths, per tensor
- * |a - b| <= 1e-10 |b| + 1e-12 in the Euclidean norm. */
+ * (tests/reference/make_recurrent_reference.py): outputs, final states and every gradient, per
+ * tensor |a - b| <= 1e-10 |b| + 1e-12 in the Euclidean norm; of two layers in both directions
+ * with biases over sequences of different lengths from a given state, and with any of that left
+ * out. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,9 +11,27 @@
 
 #include "recurrent_kinds.h"
 
+typedef struct setting {
+    const char *name; /* after the kind's in the reference */
+    int layers;
+    bool both, bias, lengths, initial;
+    unsigned kinds; /* a bit for each of variants */
+} setting;
+
+enum { TANH = 1, RELU = 2, LSTM = 4, GRU = 8, ALL_OF_TORCH = 15, ALL = 63 };
+
+static const setting settings[] = {
+    { "", 2, true, true, true, true, ALL },
+    { "_plain", 1, false, false, false, false, ALL_OF_TORCH },
+    { "_both_biased", 2, true, true, false, false, LSTM | GRU },
+    { "_layers_started", 2, false, false, true, true, LSTM },
+    { "_both_lengths", 1, true, false, true, false, LSTM | RELU },
+    { "_biased_started", 1, false, true, false, true, LSTM | TANH },
+};
+
 typedef struct reference {
     heed_archive *archive;
-    const char *name;
+    char name[64];
     double relative, absolute;
 } reference;
 
@@ -89,28 +108,44 @@ static heed_tensor *weighted(heed_tape *t, const reference *r, const char *name,
     return heed_sum(t, heed_mul(t, x, constant(t, r, "weight.", name)));
 }
 
-static void compare_torch(const variant *v, heed_dtype dtype, double relative, double absolute)
+static reference open_reference(const variant *v, const setting *s, double relative,
+                                double absolute)
 {
-    static heed_recurrent m;
     char error[512];
     const char *path = getenv("HEED_RECURRENT_REFERENCE");
     ck_assert_msg(path != NULL, "HEED_RECURRENT_REFERENCE names the file of stored numbers");
-    reference r = { heed_archive_open(path, NULL, error, sizeof error), v->name, relative,
-                    absolute };
+    reference r = { .relative = relative, .absolute = absolute };
+    snprintf(r.name, sizeof r.name, "%s%s", v->name, s->name);
+    r.archive = heed_archive_open(path, NULL, error, sizeof error);
     ck_assert_msg(r.archive != NULL, "%s", error);
-    const int32_t *lengths = heed_archive_find(r.archive, "lengths")->data;
+    return r;
+}
+
+static void compare_torch(const variant *v, const setting *s, heed_dtype dtype, double relative,
+                          double absolute)
+{
+    static heed_recurrent m;
+    reference r = open_reference(v, s, relative, absolute);
     heed_params *ps = heed_params_new(dtype, NULL);
-    heed_recurrent_init(&m, ps, "m", IN, options_of(v, NULL));
+    heed_recurrent_options options = options_of(v, NULL);
+    options.layers = s->layers;
+    options.bidirectional = s->both;
+    options.bias = s->bias;
+    heed_recurrent_init(&m, ps, "m", IN, options);
     ck_assert_msg(heed_params_error(ps) == NULL, "%s", heed_params_error(ps));
     load(&r, ps);
 
     heed_tape *t = new_tape(dtype);
     bool lstm = v->kind == HEED_LSTM;
+    const int32_t *lengths = heed_archive_find(r.archive, "lengths")->data;
     heed_tensor *x = heed_watch(t, constant(t, &r, "x", ""));
-    heed_recurrent_state initial = { heed_watch(t, constant(t, &r, "h0", "")), NULL };
-    if (lstm)
+    heed_recurrent_state initial = { 0 };
+    if (s->initial)
+        initial.h = heed_watch(t, constant(t, &r, "h0", ""));
+    if (s->initial && lstm)
         initial.c = heed_watch(t, constant(t, &r, "c0", ""));
-    heed_recurrent_result y = heed_recurrent_forward(t, &m, x, lengths, &initial);
+    heed_recurrent_result y = heed_recurrent_forward(t, &m, x, s->lengths ? lengths : NULL,
+                                                     s->initial ? &initial : NULL);
     heed_tensor *of_output = weighted(t, &r, "output", y.output);
     heed_tensor *of_h = weighted(t, &r, "h", y.last.h);
     heed_tensor *loss = heed_add(t, of_output, of_h);
@@ -125,8 +160,9 @@ static void compare_torch(const variant *v, heed_dtype dtype, double relative, d
         ck_assert(y.cells == NULL && y.last.c == NULL);
     ck_assert_msg(heed_backward(t, loss), "%s", heed_error(t));
     agree_tensor(&r, "gradient.", "x", heed_gradient(t, x));
-    agree_tensor(&r, "gradient.", "h0", heed_gradient(t, initial.h));
-    if (lstm)
+    if (initial.h)
+        agree_tensor(&r, "gradient.", "h0", heed_gradient(t, initial.h));
+    if (initial.c)
         agree_tensor(&r, "gradient.", "c0", heed_gradient(t, initial.c));
     for (int i = 0; i < heed_params_count(ps); i++)
         agree_gradient(&r, heed_params_gradients(ps), heed_params_at(ps, i));
@@ -135,15 +171,22 @@ static void compare_torch(const variant *v, heed_dtype dtype, double relative, d
     heed_archive_free(r.archive);
 }
 
+static void compare_kinds(const setting *s, heed_dtype dtype, double relative, double absolute)
+{
+    for (int i = 0; i < LENGTH(variants); i++)
+        if (s->kinds >> i & 1)
+            compare_torch(&variants[i], s, dtype, relative, absolute);
+}
+
 START_TEST(torch_f64)
 {
-    compare_torch(&variants[_i], HEED_F64, 1e-10, 1e-12);
+    compare_kinds(&settings[_i], HEED_F64, 1e-10, 1e-12);
 }
 END_TEST
 
 START_TEST(torch_f32)
 {
-    compare_torch(&variants[_i], HEED_F32, 1e-5, 1e-6);
+    compare_kinds(&settings[_i], HEED_F32, 1e-5, 1e-6);
 }
 END_TEST
 
@@ -151,8 +194,8 @@ int main(void)
 {
     Suite *suite = suite_create("recurrent against PyTorch");
     TCase *tests = tcase_create("reference");
-    tcase_add_loop_test(tests, torch_f64, 0, LENGTH(variants));
-    tcase_add_loop_test(tests, torch_f32, 0, LENGTH(variants));
+    tcase_add_loop_test(tests, torch_f64, 0, LENGTH(settings));
+    tcase_add_loop_test(tests, torch_f32, 0, LENGTH(settings));
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Writes tests/reference/recurrent.safetensors: PyTorch's RNN, LSTM and GRU in f64, two layers, both
-directions, sequences of different lengths (pack_padded_sequence) and initial states, with outputs, final
-states and the gradients of everything; and an LSTM with peepholes and a GRU with its reset gate before the
-product, which PyTorch has not, as formulas of one sequence and one step at a time.
-tests/test_recurrent_reference.c runs heed on the same weights and compares. Needs torch and safetensors:
+directions, with biases, sequences of different lengths (pack_padded_sequence) and initial states, with
+outputs, final states and the gradients of everything; the same with one layer, one direction, without biases,
+lengths or initial states, so chosen that any two of these settings meet in all four ways; and an LSTM with
+peepholes and a GRU with its reset gate before the product, which PyTorch has not, as formulas of one sequence
+and one step at a time. tests/test_recurrent_reference.c runs heed on the same weights and compares. Needs
+torch and safetensors:
 
     python3 tests/reference/make_recurrent_reference.py tests/reference/recurrent.safetensors
 """
@@ -78,41 +80,67 @@ class Formula(torch.nn.Module):
         return torch.stack(outputs), torch.stack(hs, 1), torch.stack(cs, 1) if cs[0] is not None else None
 
 
-def run_torch(model, x, h0, c0):
-    packed = pack_padded_sequence(x, torch.tensor(LENGTHS), batch_first=True, enforce_sorted=False)
+def run_torch(model, x, h0, c0, lengths, initial):
     lstm = isinstance(model, torch.nn.LSTM)
-    y, last = model(packed, (h0, c0) if lstm else h0)
-    y, _ = pad_packed_sequence(y, batch_first=True, total_length=T)
+    state = ((h0, c0) if lstm else h0) if initial else None
+    if lengths:
+        packed = pack_padded_sequence(x, torch.tensor(LENGTHS), batch_first=True, enforce_sorted=False)
+        y, last = model(packed, state)
+        y, _ = pad_packed_sequence(y, batch_first=True, total_length=T)
+    else:
+        y, last = model(x, state)
     return (y, *last) if lstm else (y, last, None)
 
 
-options = {"num_layers": LAYERS, "bidirectional": True, "batch_first": True}
-models = {
-    "rnn_tanh": torch.nn.RNN(IN, H, **options),
-    "rnn_relu": torch.nn.RNN(IN, H, nonlinearity="relu", **options),
-    "lstm": torch.nn.LSTM(IN, H, **options),
-    "gru": torch.nn.GRU(IN, H, **options),
-    "lstm_peepholes": Formula(peephole_lstm, 4, True),
-    "gru_before": Formula(gru_before, 3, False),
-}
-out = {"lengths": torch.tensor(LENGTHS, dtype=torch.int32)}
-for case, model in models.items():
+def run_case(model, lengths, initial):
     for p in model.parameters():
         torch.nn.init.uniform_(p, -1, 1)
     x = torch.randn(B, T, IN, requires_grad=True)
-    h0 = torch.randn(2 * LAYERS, B, H, requires_grad=True)
-    c0 = torch.randn(2 * LAYERS, B, H, requires_grad=True)
     formula = isinstance(model, Formula)
-    y, h, c = model(x, h0, c0) if formula else run_torch(model, x, h0, c0)
+    rows = 2 * LAYERS if formula else model.num_layers * (2 if model.bidirectional else 1)
+    h0 = torch.randn(rows, B, H, requires_grad=True)
+    c0 = torch.randn(rows, B, H, requires_grad=True)
+    y, h, c = model(x, h0, c0) if formula else run_torch(model, x, h0, c0, lengths, initial)
     results = {"output": y, "h": h} | ({"c": c} if c is not None else {})
     weights = {k: torch.randn_like(v) for k, v in results.items()}
     sum((weights[k] * v).sum() for k, v in results.items()).backward()
-    inputs = {"x": x, "h0": h0} | ({"c0": c0} if c is not None else {})
+    inputs = {"x": x} | ({"h0": h0} if initial else {}) | ({"c0": c0} if initial and c is not None else {})
     tensors = {k: v.detach() for k, v in (results | inputs).items()}
     tensors |= {"weight." + k: v for k, v in weights.items()}
     tensors |= {"gradient." + k: v.grad for k, v in inputs.items()}
     tensors |= {"start." + k: v.detach() for k, v in model.named_parameters()}
     tensors |= {"gradient." + k: v.grad for k, v in model.named_parameters()}
-    out |= {f"{case}.{k}": v.clone().contiguous() for k, v in tensors.items()}
+    return tensors
+
+
+# Layers, both directions, biases, lengths, initial states; and the kinds that are run so.
+EVERY = ("rnn_tanh", "rnn_relu", "lstm", "gru")
+SETTINGS = {
+    "": (LAYERS, True, True, True, True, EVERY),
+    "_plain": (1, False, False, False, False, EVERY),
+    "_both_biased": (LAYERS, True, True, False, False, ("lstm", "gru")),
+    "_layers_started": (LAYERS, False, False, True, True, ("lstm",)),
+    "_both_lengths": (1, True, False, True, False, ("lstm", "rnn_relu")),
+    "_biased_started": (1, False, True, False, True, ("lstm", "rnn_tanh")),
+}
+kinds = {
+    "rnn_tanh": torch.nn.RNN,
+    "rnn_relu": lambda *sizes, **options: torch.nn.RNN(*sizes, nonlinearity="relu", **options),
+    "lstm": torch.nn.LSTM,
+    "gru": torch.nn.GRU,
+}
+out = {"lengths": torch.tensor(LENGTHS, dtype=torch.int32)}
+
+
+def store(case, tensors):
+    out.update({f"{case}.{k}": v.clone().contiguous() for k, v in tensors.items()})
+
+
+for setting, (layers, both, bias, lengths, initial, run) in SETTINGS.items():
+    for kind in run:
+        model = kinds[kind](IN, H, num_layers=layers, bidirectional=both, bias=bias, batch_first=True)
+        store(kind + setting, run_case(model, lengths, initial))
+store("lstm_peepholes", run_case(Formula(peephole_lstm, 4, True), True, True))
+store("gru_before", run_case(Formula(gru_before, 3, False), True, True))
 save_file(out, sys.argv[1], metadata={"torch": torch.__version__})
 print(len(out), "arrays of torch", torch.__version__)
