@@ -34,8 +34,10 @@ heed_report check_lora(const module *m, const heed_check_options *o);
 heed_report check_groupnorm(const module *m, const heed_check_options *o);
 heed_report check_batchnorm(const module *m, const heed_check_options *o);
 
-/* Multi-head attention, the variant-th of its list; linear attention. */
+/* Multi-head attention, the variant-th of its list, and with a mask of blocks; linear
+ * attention. */
 heed_report check_multihead(const module *m, const heed_check_options *o);
+heed_report check_multihead_blocks(const module *m, const heed_check_options *o);
 heed_report check_linear_attention(const module *m, const heed_check_options *o);
 
 /* Alignment attention; variant: a score and a normaliser, and one of these. */
@@ -74,7 +76,19 @@ heed_report check_bert(const module *m, const heed_check_options *o);
 heed_report check_vit(const module *m, const heed_check_options *o);
 
 /* Recurrent sequence to sequence: what the decoder knows of the source. */
-enum { SEQ2SEQ_START, SEQ2SEQ_FED, SEQ2SEQ_BAHDANAU, SEQ2SEQ_LUONG, SEQ2SEQ_FEEDING };
+enum {
+    SEQ2SEQ_START,
+    SEQ2SEQ_FED,
+    SEQ2SEQ_BAHDANAU,
+    SEQ2SEQ_LUONG,
+    SEQ2SEQ_FEEDING,
+    SEQ2SEQ_COVERAGE,
+    SEQ2SEQ_LOCATION,
+    SEQ2SEQ_MONOTONIC,
+    SEQ2SEQ_PREDICTIVE, /* this and the next have edges */
+    SEQ2SEQ_SPARSEMAX,
+    SEQ2SEQ_ENTMAX15
+};
 heed_report check_seq2seq(const module *m, const heed_check_options *o);
 
 #endif

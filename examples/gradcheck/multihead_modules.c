@@ -6,6 +6,16 @@
 
 enum { B = 2, T = 3, S = 4, C = 4, H = 2 };
 
+/* Bends scores, each by the rest of its row too. */
+static heed_tensor *bent(heed_tape *t, heed_tensor *scores, void *user)
+{
+    const double *by = user;
+    heed_tensor *wave = heed_scale(t, heed_sin(t, scores), *by);
+    heed_tensor *mean = heed_mean_axes(t, scores, 1, (const int[]){ 3 }, true);
+    return heed_sub(t, heed_add(t, scores, wave), heed_square(t, mean));
+}
+static double bent_by = 0.4;
+
 /* In the order of the list in modules.c. */
 static const heed_multihead_attention_options variants[] = {
     { .bias = true },
@@ -37,6 +47,7 @@ static const heed_multihead_attention_options variants[] = {
     { .attention_dropout = 0.3, .dropout = 0.2, .sinks = true },
     { .linear = true, .key_heads = 1, .causality = HEED_CAUSAL_TOP_LEFT },
     { .linear = true, .cross = true, .source_width = 5 },
+    { .score = bent, .user = &bent_by, .bias = true },
 };
 
 static heed_tensor *multihead_of(heed_tape *t, heed_tensor *const x[], void *user)
@@ -66,6 +77,36 @@ heed_report check_multihead(const module *m, const heed_check_options *options)
     const heed_input inputs[2] = { { .shape = HEED_DIMS(B, T, C) },
                                    { .shape = HEED_SHAPE(B, S, s.options.source_width) } };
     return ended(ps, heed_check(multihead_of, &s, ps, o.cross ? 2 : 1, inputs, &fine));
+}
+
+/* ---- a mask of blocks ---- */
+
+/* Blocks as large as the kernel's, so that it passes over the hidden ones; the last is partly
+ * there. Queries of a block see that block and the first. */
+enum { BLOCK = 128, LONG = 2 * BLOCK + 4 };
+
+static heed_tensor *blocks_of(heed_tape *t, heed_tensor *const x[], void *user)
+{
+    static bool seen[LONG][LONG];
+    for (int i = 0; i < LONG; i++)
+        for (int j = 0; j < LONG; j++)
+            seen[i][j] = j < BLOCK || j / BLOCK == i / BLOCK;
+    heed_tensor *mask = heed_copy_in(t, HEED_BOOL, HEED_SHAPE(LONG, LONG), seen);
+    return number_of(t, heed_multihead_attention_forward(t, user, x[0], NULL, mask, NULL));
+}
+
+heed_report check_multihead_blocks(const module *m, const heed_check_options *options)
+{
+    heed_multihead_attention s;
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_random r = { .seed = 9 };
+    (void)m;
+    heed_multihead_attention_init(&s, ps, "attention", C,
+                                  (heed_multihead_attention_options){
+                                      .heads = H, .packed = true, .bias = true, .random = &r });
+    spread(ps);
+    const heed_input x = { .shape = HEED_DIMS(1, LONG, C) };
+    return ended(ps, heed_check(blocks_of, &s, ps, 1, &x, options));
 }
 
 /* ---- linear attention ---- */

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-enum { B = 2, S = 3, T = 3, V = 4 };
+enum { B = 2, S = 4, T = 3, V = 5 };
 
 static const heed_seq2seq_options kinds[] = {
     [SEQ2SEQ_START] = { .kind = HEED_LSTM, .context = HEED_CONTEXT_START, .reverse = true },
@@ -19,7 +19,38 @@ static const heed_seq2seq_options kinds[] = {
     [SEQ2SEQ_FEEDING] = { .kind = HEED_GRU,
                           .align = { .score = HEED_ALIGN_CONCAT },
                           .input_feeding = true },
+    [SEQ2SEQ_COVERAGE] = { .kind = HEED_LSTM,
+                           .align = { .score = HEED_ALIGN_ADDITIVE, .coverage = true },
+                           .reading = HEED_READ_BEFORE },
+    [SEQ2SEQ_LOCATION] = { .kind = HEED_GRU,
+                           .align = { .score = HEED_ALIGN_CONCAT,
+                                      .filters = 2,
+                                      .filter_width = 3,
+                                      .coverage = true },
+                           .input_feeding = true },
+    [SEQ2SEQ_MONOTONIC] = { .kind = HEED_GRU,
+                            .align = { .score = HEED_ALIGN_GENERAL,
+                                       .window = HEED_ALIGN_MONOTONIC,
+                                       .reach = 1 } },
+    [SEQ2SEQ_PREDICTIVE] = { .kind = HEED_LSTM,
+                             .align = { .score = HEED_ALIGN_GENERAL,
+                                        .window = HEED_ALIGN_PREDICTIVE,
+                                        .reach = 1 } },
+    [SEQ2SEQ_SPARSEMAX] = { .kind = HEED_GRU,
+                            .align = { .score = HEED_ALIGN_GENERAL,
+                                       .normaliser = HEED_ALIGN_SPARSEMAX,
+                                       .scale = 3 } },
+    [SEQ2SEQ_ENTMAX15] = { .kind = HEED_LSTM,
+                           .align = { .score = HEED_ALIGN_GENERAL,
+                                      .normaliser = HEED_ALIGN_ENTMAX15,
+                                      .scale = 12 },
+                           .reading = HEED_READ_BEFORE },
 };
+
+/* Sparse weights and a window that moves have edges, where no derivative exists. With these
+ * sentences no weight is near one. */
+static const double source_ids[B * S] = { 3, 1, 4, 2, 0, 2, 3, 1 };
+static const double target_ids[B * T] = { 1, 3, 2, 4, 0, 1 };
 
 static heed_tensor *loss_of(heed_tape *t, heed_tensor *const x[], void *user)
 {
@@ -42,7 +73,11 @@ heed_report check_seq2seq(const module *m, const heed_check_options *o)
     options.random = &r;
     heed_seq2seq_init(&model, ps, "model", options);
     spread(ps);
-    const heed_input inputs[] = { { .dtype = HEED_I32, .shape = HEED_DIMS(B, S), .high = V },
-                                  { .dtype = HEED_I32, .shape = HEED_DIMS(B, T), .high = V } };
+    heed_input inputs[] = { { .dtype = HEED_I32, .shape = HEED_DIMS(B, S), .high = V },
+                            { .dtype = HEED_I32, .shape = HEED_DIMS(B, T), .high = V } };
+    if (m->variant >= SEQ2SEQ_PREDICTIVE) {
+        inputs[0].values = source_ids;
+        inputs[1].values = target_ids;
+    }
     return ended(ps, heed_check(loss_of, &model, ps, 2, inputs, o));
 }
