@@ -125,19 +125,74 @@ int64_t heed_gpt_count(const heed_gpt_options *o)
     return fits ? total : -1;
 }
 
+/* Values of each position that a layer records: its norms and sums, q, k and v, what attention
+ * read and made of it, four widths and back; and the rows of numbers that norms and attention
+ * keep. Where the kernel cannot read q, k and v in place, they are copied; rotated q and k are
+ * others again. */
+static bool add_layer(int64_t *total, const heed_gpt_options *o)
+{
+    int key_heads = o->key_heads > 0 ? o->key_heads : o->heads;
+    int norms = o->place == HEED_PARALLEL ? 1 : 2;
+    bool rotary = o->positions == HEED_POSITIONS_ROTARY;
+    bool copied = rotary || o->positions == HEED_POSITIONS_ALIBI ||
+                  o->positions == HEED_POSITIONS_RELATIVE || key_heads != o->heads;
+    int64_t queries = 1 + copied + rotary, keys = 2 + 2 * copied + rotary;
+    int64_t others = norms + 2 + 2 + 9 + (o->gated ? 8 : 0) + (o->dropout != 0 ? 2 : 0);
+    return add_product(total, queries + others, o->width) &&
+           add_product(total, keys, o->width / o->heads * key_heads) &&
+           add_product(total, 1, o->heads + 2 * norms);
+}
+
+/* Numbers of a map of each head, which T5's bias is; 0 where there is none. */
+static bool add_maps(int64_t *total, const heed_gpt_options *o, int64_t count)
+{
+    int64_t map = 0;
+    return o->positions != HEED_POSITIONS_RELATIVE ||
+           (add_product(&map, o->context, o->context) && add_product(total, count, map));
+}
+
+/* What the sweep takes on top of all that is recorded, at its worst: at the end, where the last
+ * norm, logits and their gradient are there; in the last layer's feed-forward, with gradients of
+ * what is four widths wide; or in its attention, with those of the bias, when some of the layer
+ * has been given back. */
+static bool add_sweep(int64_t *total, const heed_gpt_options *o, int64_t positions)
+{
+    int64_t c = o->width, end = 0, feedforward = 0, attention = 0, logits = c;
+    bool fits = add_product(&logits, 2, o->vocabulary) &&
+                add_product(&end, logits, positions) &&
+                add_product(&feedforward, (o->gated ? 11 : 7) * c, positions) &&
+                add_maps(&attention, o, o->heads) && add_product(&attention, -5 * c, positions);
+    int64_t most = end > feedforward ? end : feedforward;
+    return fits && add_product(total, 1, most > attention ? most : attention);
+}
+
+/* Embeddings, with positions and dropout; layers. All sequences share the table of positions and
+ * the bias, which is gathered, then put in the order of heads, by the numbers of its buckets. */
+static bool add_record(int64_t *total, const heed_gpt_options *o, int64_t positions)
+{
+    int64_t layer = 0, kept = 0, shared = 0;
+    int64_t maps = (o->heads > 1 ? 2 : 1) * (int64_t)o->heads + 1;
+    bool table = o->positions == HEED_POSITIONS_SINUSOIDAL;
+    bool added = table || o->positions == HEED_POSITIONS_LEARNED;
+    return add_layer(&layer, o) && add_product(&kept, layer, o->layers) &&
+           add_product(&kept, 1 + added + (o->dropout != 0), o->width) &&
+           add_product(total, kept, positions) && add_maps(&shared, o, maps) &&
+           add_product(total, shared, o->layers) &&
+           add_product(total, table ? o->context : 0, o->width);
+}
+
 int64_t heed_gpt_memory(const heed_gpt_options *o, int64_t batch)
 {
-    int64_t scalars = heed_gpt_count(o), positions, per_position = 0, total = 0;
+    /* Of a layer, the records themselves. */
+    enum { SCALARS_OF_RECORDS = 4096 };
+    int64_t scalars = heed_gpt_count(o), positions, total = 0;
     if (scalars < 0 || __builtin_mul_overflow(batch, o->context, &positions))
         return -1;
-    /* Weights, gradients, two moments; per position the values kept for the sweep (some 20
-     * widths a layer) and the logits with their gradient, and a fifth more for what comes and
-     * goes. */
-    bool fits = add_product(&total, scalars, 4) &&
-                add_product(&per_position, 20 * o->width, o->layers) &&
-                add_product(&per_position, 10, o->width) &&
-                add_product(&per_position, 2, o->vocabulary) &&
-                add_product(&total, per_position, positions) &&
+    /* Weights, gradients, two moments; values; and a fifth more, as runs of memory are up to an
+     * eighth longer than asked for. */
+    bool fits = add_product(&total, scalars, 4) && add_record(&total, o, positions) &&
+                add_sweep(&total, o, positions) &&
+                add_product(&total, o->layers + 1, SCALARS_OF_RECORDS) &&
                 add_product(&total, total / 5, 1) &&
                 !__builtin_mul_overflow(total, (int64_t)sizeof(float), &total);
     return fits ? total : -1;
