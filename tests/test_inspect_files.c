@@ -219,6 +219,49 @@ START_TEST(svg)
 }
 END_TEST
 
+/* Layers below each other, and heads side by side: where each head's caption stands. */
+START_TEST(layers_and_heads)
+{
+    enum { LAYERS = 3, HEADS = 4 };
+    heed_maps *m = new_maps();
+    const double even[HEADS * 4] = { 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5,
+                                     0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5 };
+    for (int layer = 0; layer < LAYERS; layer++) {
+        char name[32];
+        snprintf(name, sizeof name, "blocks.%d.attention", layer);
+        add(m, name, HEADS, 2, 2, even);
+    }
+    ck_assert(heed_maps_write_svg(m, in_folder("grid.svg"), error, sizeof error));
+    char *text = read_text(in_folder("grid.svg"));
+    check_xml(text);
+    long x[LAYERS][HEADS], y[LAYERS][HEADS];
+    const char *at = text;
+    for (int i = 0; i < LAYERS; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "blocks.%d.attention", i);
+        at = strstr(at, name);
+        ck_assert_msg(at != NULL, "%s is not there, or before the one above", name);
+        for (int h = 0; h < HEADS; h++) {
+            char caption[32];
+            snprintf(caption, sizeof caption, "\">head %d ", h);
+            const char *found = strstr(at, caption);
+            ck_assert_msg(found != NULL, "layer %d has no head %d", i, h);
+            for (at = found; strncmp(at, "<text ", 6) != 0; at--)
+                ck_assert(at > text);
+            ck_assert_int_eq(sscanf(at, "<text x=\"%ld\" y=\"%ld\"", &x[i][h], &y[i][h]), 2);
+            at = found;
+            ck_assert_int_eq(y[i][h], y[i][0]);
+            ck_assert_int_eq(x[i][h], x[0][h]);
+            ck_assert(h == 0 || x[i][h] > x[i][h - 1]);
+        }
+        ck_assert(i == 0 || y[i][0] > y[i - 1][0]);
+    }
+    ck_assert_ptr_null(strstr(at + 1, "\">head "));
+    free(text);
+    heed_maps_free(m);
+}
+END_TEST
+
 START_TEST(html)
 {
     heed_maps *m = hostile_maps();
@@ -372,6 +415,7 @@ int main(void)
     tcase_add_test(files, json_is_read_back);
     tcase_add_test(files, csv);
     tcase_add_test(files, svg);
+    tcase_add_test(files, layers_and_heads);
     tcase_add_test(files, html);
     tcase_add_loop_test(files, a_path_that_is_refused, 0, LENGTH(writers));
     tcase_add_test(files, drawn);

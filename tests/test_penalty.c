@@ -1,5 +1,6 @@
 /* Losses on the weights of attention inside whole models: their value against the maps of the
- * same pass, their derivative against differences, for every kind of attention. */
+ * same pass, their derivative against differences, for every kind of attention; and what training
+ * with them does. */
 #include <heed/inspect.h>
 #include <heed/nn.h>
 #include <heed/optim.h>
@@ -200,6 +201,77 @@ START_TEST(sharp_or_spread)
 }
 END_TEST
 
+/* ---- heads that are driven apart ---- */
+
+/* Attention that is to say at each place what stands at the first: both heads learn to look
+ * there, though one would do. With the penalty one does and the other looks elsewhere. */
+typedef struct apart {
+    double error;      /* of the task */
+    double divergence; /* between the heads, 0 .. ln 2 */
+} apart;
+
+static apart trained(uint64_t seed, double strength)
+{
+    enum { BATCH = 8, PLACES = 5, WIDTH = 8, HEADS = 2, STEPS = 300 };
+    apart result = { 0 };
+    heed_multihead_attention m;
+    heed_position_module places;
+    heed_random r = { .seed = seed }, draws = { .seed = 3 };
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_multihead_attention_init(&m, ps, "m", WIDTH,
+                                  (heed_multihead_attention_options){
+                                      .heads = HEADS, .value_width = WIDTH, .random = &r });
+    heed_position_init(&places, ps, "places", HEED_POSITIONS_LEARNED, PLACES, WIDTH, 1, &r);
+    heed_optimizer *o = heed_adam_new(ps, (heed_adam_options){ .lr = 0.01 });
+    heed_maps *maps = heed_maps_new((heed_maps_options){ 0 });
+    heed_tape *t = tape64();
+    for (int step = 0; step <= STEPS; step++) {
+        heed_tensor *x = heed_full(t, HEED_SHAPE(BATCH, PLACES, WIDTH), 0);
+        for (int64_t i = 0; i < heed_size(x); i++)
+            ((double *)x->data)[i] = heed_random_normal(&draws);
+        heed_tensor *first = heed_slice(t, x, 1, 0, 1, 1);
+        heed_tensor *placed = heed_position_forward(t, &places, x, 0);
+        heed_attention_penalty penalty;
+        if (step == STEPS)
+            heed_maps_watch(maps, t);
+        else
+            heed_attention_penalty_begin(t, &penalty, heed_head_agreement);
+        heed_tensor *y = heed_multihead_attention_forward(t, &m, placed, NULL, NULL, NULL);
+        heed_tensor *error = heed_mean(t, heed_square(t, heed_sub(t, y, first)));
+        ck_assert_msg(heed_error(t) == NULL, "%s", heed_error(t));
+        if (step == STEPS) {
+            const heed_map *map = heed_maps_at(maps, 0);
+            result.error = heed_item(t, error);
+            result.divergence = heed_map_similarity(map, 0, map, 1).divergence;
+            break;
+        }
+        heed_tensor *agreement = heed_attention_penalty_end(t, &penalty);
+        heed_tensor *loss = heed_add(t, error, heed_scale(t, agreement, strength));
+        ck_assert_msg(heed_backward(t, loss), "%s", heed_error(t));
+        ck_assert(heed_optimizer_step(o, heed_params_gradients(ps)));
+        heed_tape_reset(t);
+    }
+    heed_tape_free(t);
+    heed_maps_free(maps);
+    heed_optimizer_free(o);
+    heed_params_free(ps);
+    return result;
+}
+
+START_TEST(heads_move_apart)
+{
+    for (uint64_t seed = 4; seed <= 6; seed++) {
+        apart without = trained(seed, 0), with = trained(seed, 0.5);
+        ck_assert_double_lt(without.divergence, 0.1 * log(2));
+        ck_assert_double_gt(with.divergence, 0.5 * log(2));
+        ck_assert_double_lt(without.error, 0.3);
+        ck_assert_double_lt(with.error, 0.3); /* both heads elsewhere: 1 */
+    }
+}
+END_TEST
+
+/* ---- mistakes ---- */
+
 static heed_tensor *no_number(heed_tape *t, heed_tensor *weights)
 {
     (void)t;
@@ -248,6 +320,7 @@ int main(void)
     tcase_add_loop_test(tests, derivatives, 0, KINDS);
     tcase_add_loop_test(tests, same_as_maps, 0, KINDS);
     tcase_add_test(tests, sharp_or_spread);
+    tcase_add_test(tests, heads_move_apart);
     tcase_add_test(tests, refused);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
