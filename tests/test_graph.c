@@ -1,8 +1,10 @@
-/* The record shown as text and as a Graphviz graph, and the numerical sanitizer. */
+/* The record shown as text and as a Graphviz graph, of a branch and of an encoder and decoder
+ * unrolled in time; and the numerical sanitizer. */
 #define _POSIX_C_SOURCE 200809L
 #include <check.h>
 #include <heed/nn.h>
 #include <heed/op.h>
+#include <heed/seq2seq.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +97,123 @@ START_TEST(shown_as_dot)
     free(text);
     heed_tape_free(t);
     heed_params_free(ps);
+}
+END_TEST
+
+/* ---- an encoder and a decoder ---- */
+
+enum { S = 3, T = 4, H = 4, V = 5 };
+
+/* A line of the text: what is computed, of which lines before it, and where. */
+typedef struct line {
+    char op[32], scope[32], shape[32];
+    int operand[16], operands;
+} line;
+
+static line read_line(const char *text, int number)
+{
+    line l = { .operands = 0 };
+    int own = -1, from = 0;
+    ck_assert_int_eq(sscanf(text, "%%%d = %31[a-z0-9_](%n", &own, l.op, &from), 2);
+    ck_assert_int_eq(own, number);
+    const char *end = strstr(text, ") -> f64 ");
+    ck_assert_ptr_nonnull(end);
+    for (const char *c = strchr(text + from, '%'); c && c < end; c = strchr(c + 1, '%')) {
+        int at = atoi(c + 1);
+        ck_assert_msg(at < number && l.operands < 16, "%s", text);
+        l.operand[l.operands++] = at;
+    }
+    sscanf(end, ") -> f64 %31s  %31s", l.shape, l.scope);
+    return l;
+}
+
+/* A source of 3 tokens, 4 steps of a target, by GRUs, attention before the step. */
+static int read_graph(line lines[256])
+{
+    static heed_seq2seq m;
+    static const int32_t source[S] = { 1, 2, 3 }, target[T] = { 1, 2, 3, 4 };
+    heed_params *ps = make_params();
+    heed_random r = { .seed = 1 };
+    heed_seq2seq_init(&m, ps, "m",
+                      (heed_seq2seq_options){ .source_vocabulary = V,
+                                              .target_vocabulary = V,
+                                              .embedding = 2,
+                                              .hidden = H,
+                                              .kind = HEED_GRU,
+                                              .reading = HEED_READ_BEFORE,
+                                              .random = &r });
+    heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
+    heed_tensor *ids = heed_ids(t, HEED_SHAPE(1, S), source);
+    heed_seq2seq_source read = heed_seq2seq_encode(t, &m, ids, NULL);
+    heed_tensor *meant = heed_ids(t, HEED_SHAPE(1, T), target);
+    heed_tensor *inputs = heed_shift_right(t, meant, 0);
+    heed_tensor *logits = heed_seq2seq_forward(t, &m, &read, inputs, 1).logits;
+    heed_cross_entropy(t, logits, meant, NULL);
+    ck_assert_msg(heed_error(t) == NULL, "%s", heed_error(t));
+    char *text = text_of(heed_tape_print, t), *rest = text;
+    int count = 0;
+    for (char *end; (end = strchr(rest, '\n')) && count < 256; rest = end + 1, count++) {
+        *end = '\0';
+        lines[count] = read_line(rest, count);
+    }
+    ck_assert_str_eq(rest, "");
+    free(text);
+    heed_tape_free(t);
+    heed_params_free(ps);
+    return count;
+}
+
+static bool reads(const line *l, int number)
+{
+    for (int i = 0; i < l->operands; i++)
+        if (l->operand[i] == number)
+            return true;
+    return false;
+}
+
+/* A step of either for each token, each reading the one before; weights over the source and
+ * logits at each step of the decoder, whose contexts read what the encoder made; and nothing of
+ * the encoder after the decoder has begun. */
+START_TEST(encoder_and_decoder)
+{
+    line lines[256];
+    int count = read_graph(lines);
+    int encoder = 0, decoder = 0, weights = 0, contexts = 0, logits = 0, step = -1;
+    bool decoding = false;
+    for (int i = 0; i < count; i++) {
+        const line *l = &lines[i];
+        bool encodes = strncmp(l->scope, "encode", 6) == 0;
+        bool decodes = strcmp(l->scope, "decode") == 0;
+        decoding = decoding || decodes;
+        ck_assert(!(encodes && decoding));
+        if (strcmp(l->op, "gru_gates") == 0) {
+            ck_assert_str_eq(l->shape, "[1,4]");
+            encoder += encodes;
+            decoder += decodes;
+            if (encoder + decoder > 1 && !(decodes && decoder == 1)) /* which is a view of it */
+                ck_assert_msg(reads(l, step), "%d does not read %d", i, step);
+            step = i;
+        }
+        if (decodes && strcmp(l->op, "softmax") == 0) {
+            ck_assert_str_eq(l->shape, "[1,1,3]");
+            weights++;
+            const line *context = &lines[i + 1];
+            ck_assert_str_eq(context->op, "matmul");
+            ck_assert_str_eq(context->shape, "[1,1,4]");
+            ck_assert_int_eq(context->operands, 2);
+            ck_assert_int_eq(context->operand[0], i);
+            contexts += strncmp(lines[context->operand[1]].scope, "encode", 6) == 0;
+        }
+        logits += decodes && strcmp(l->op, "linear") == 0 && strcmp(l->shape, "[1,5]") == 0;
+    }
+    ck_assert_int_eq(encoder, S);
+    ck_assert_int_eq(decoder, T);
+    ck_assert_int_eq(weights, T);
+    ck_assert_int_eq(contexts, T);
+    ck_assert_int_eq(logits, T);
+    ck_assert_str_eq(lines[count - 1].op, "cross_entropy");
+    ck_assert_str_eq(lines[count - 1].shape, "[]");
+    ck_assert_str_eq(lines[lines[count - 1].operand[0]].shape, "[1,4,5]");
 }
 END_TEST
 
@@ -205,6 +324,7 @@ int main(void)
     TCase *shown = tcase_create("shown");
     tcase_add_test(shown, shown_as_text);
     tcase_add_test(shown, shown_as_dot);
+    tcase_add_test(shown, encoder_and_decoder);
     suite_add_tcase(suite, shown);
     TCase *sanitized = tcase_create("sanitized");
     tcase_add_test(sanitized, names_the_first_nan);
