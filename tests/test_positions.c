@@ -1,5 +1,6 @@
-/* Words and places: an embedding is a row of a table however it is looked up, and sinusoids are
- * constants of one length in which a shift is a rotation. */
+/* Words and places: an embedding is a row of a table however it is looked up; sinusoids are
+ * constants of one length in which a shift is a rotation; and each way of telling positions apart
+ * is its formula. */
 #include "tensors.h"
 
 #include <heed/nn.h>
@@ -113,6 +114,114 @@ START_TEST(positions_are_constant)
 }
 END_TEST
 
+/* ---- a choice of positions ---- */
+
+enum { T = 5, HEADS = 2, WIDTH = 8, EACH = WIDTH / HEADS };
+
+typedef double row[WIDTH];
+
+/* x[T] W^T, W [WIDTH, WIDTH] */
+static void times(const heed_linear_module *m, row *x, row *y)
+{
+    const double *w = m->weight->data;
+    for (int p = 0; p < T; p++)
+        for (int i = 0; i < WIDTH; i++) {
+            y[p][i] = 0;
+            for (int j = 0; j < WIDTH; j++)
+                y[p][i] += w[i * WIDTH + j] * x[p][j];
+        }
+}
+
+/* Pair i of each head turned by p 10000^(-2i/EACH). */
+static void turn(row *x)
+{
+    for (int p = 0; p < T; p++)
+        for (int i = 0; i < WIDTH; i += 2) {
+            double angle = p * pow(10000, -(double)(i % EACH) / EACH);
+            double a = x[p][i], b = x[p][i + 1];
+            x[p][i] = a * cos(angle) - b * sin(angle);
+            x[p][i + 1] = a * sin(angle) + b * cos(angle);
+        }
+}
+
+/* What position j adds to the score that a query at i gives it. */
+static double added(heed_position_kind kind, const heed_multihead_attention *m, int head, int i,
+                    int j)
+{
+    if (kind == HEED_POSITIONS_ALIBI)
+        return -pow(2, -8.0 * (head + 1) / HEADS) * (i - j);
+    if (kind == HEED_POSITIONS_RELATIVE) /* near distances have a bucket each */
+        return ((const double *)m->relative->data)[(i - j) * HEADS + head];
+    return 0;
+}
+
+/* Causal self-attention of x [T, WIDTH], in loops. */
+static void attend(heed_position_kind kind, const heed_multihead_attention *m, row *x, row *y)
+{
+    row q[T], k[T], v[T], read[T] = { { 0 } };
+    times(&m->q, x, q), times(&m->k, x, k), times(&m->v, x, v);
+    if (kind == HEED_POSITIONS_ROTARY)
+        turn(q), turn(k);
+    for (int h = 0; h < HEADS; h++)
+        for (int i = 0; i < T; i++) {
+            double weight[T], sum = 0;
+            for (int j = 0; j <= i; j++) {
+                double score = 0;
+                for (int c = h * EACH; c < (h + 1) * EACH; c++)
+                    score += q[i][c] * k[j][c];
+                weight[j] = exp(score / sqrt(EACH) + added(kind, m, h, i, j));
+                sum += weight[j];
+            }
+            for (int j = 0; j <= i; j++)
+                for (int c = h * EACH; c < (h + 1) * EACH; c++)
+                    read[i][c] += weight[j] / sum * v[j][c];
+        }
+    times(&m->output, read, y);
+}
+
+/* Embeddings with what the kind adds to them. */
+static void place(heed_position_kind kind, const heed_position_module *m, row *x)
+{
+    for (int p = 0; p < T; p++)
+        for (int i = 0; i < WIDTH; i++) {
+            double angle = p * pow(10000, -(double)(i - i % 2) / WIDTH);
+            if (kind == HEED_POSITIONS_LEARNED)
+                x[p][i] += ((const double *)m->table.weight->data)[p * WIDTH + i];
+            if (kind == HEED_POSITIONS_SINUSOIDAL)
+                x[p][i] += i % 2 ? cos(angle) : sin(angle);
+        }
+}
+
+START_TEST(each_kind_is_its_formula)
+{
+    heed_position_kind kind = (heed_position_kind)_i;
+    heed_multihead_attention m;
+    heed_position_module places;
+    heed_random r = { .seed = 6 };
+    heed_multihead_attention_options o = { .heads = HEADS,
+                                           .causality = HEED_CAUSAL_TOP_LEFT,
+                                           .random = &r };
+    heed_params *ps = heed_params_new(HEED_F64, NULL);
+    heed_position_attend(kind, &o);
+    heed_multihead_attention_init(&m, ps, "m", WIDTH, o);
+    heed_position_init(&places, ps, "places", kind, T, WIDTH, 1, &r);
+    if (m.relative)
+        heed_init_normal(m.relative, 1, &r);
+    heed_tape *t = tape64();
+    heed_tensor *x = drawn(t, HEED_SHAPE(1, T, WIDTH), 1);
+    row plain[T], expected[T];
+    memcpy(plain, x->data, sizeof plain);
+    place(kind, &places, plain);
+    attend(kind, &m, plain, expected);
+    x = heed_position_forward(t, &places, x, 0);
+    heed_tensor *y = heed_multihead_attention_forward(t, &m, x, NULL, NULL, NULL);
+    ck_assert_msg(heed_error(t) == NULL, "%s", heed_error(t));
+    near_values("attention", y, expected[0], 1e-13);
+    heed_tape_free(t);
+    heed_params_free(ps);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("positions");
@@ -121,6 +230,8 @@ int main(void)
     tcase_add_test(tests, words_in_context);
     tcase_add_test(tests, a_shift_is_a_rotation);
     tcase_add_test(tests, positions_are_constant);
+    tcase_add_loop_test(tests, each_kind_is_its_formula, HEED_POSITIONS_LEARNED,
+                        HEED_POSITIONS_NONE + 1);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
