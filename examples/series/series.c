@@ -1,0 +1,170 @@
+/* Where series come from (series.h). */
+#include "series.h"
+
+#include "file.h"
+#include "text.h"
+
+#include <heed/heed.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool make_room(series *s, int64_t count, char *error, size_t error_size)
+{
+    s->count = 0;
+    s->values = malloc((size_t)count * sizeof *s->values);
+    return s->values ||
+           heed__say(error, error_size, "not enough memory for %lld values", (long long)count);
+}
+
+void series_free(series *s)
+{
+    free(s->values);
+    *s = (series){ 0 };
+}
+
+bool series_make(series *s, int64_t count, uint64_t seed, char *error, size_t error_size)
+{
+    const double turn = 2 * 3.14159265358979323846;
+    heed_random r = { .seed = seed };
+    if (!make_room(s, count, error, error_size))
+        return false;
+    for (; s->count < count; s->count++) {
+        double i = (double)s->count;
+        s->values[s->count] = 0.001 * i + 2 * sin(turn * i / 24) + sin(turn * i / 168) +
+                              0.3 * heed_random_normal(&r);
+    }
+    return true;
+}
+
+/* ---- a file ---- */
+
+typedef struct reader {
+    const char *path;
+    const char *at, *end;    /* the line */
+    const char *next, *stop; /* the lines after it */
+    int64_t number;          /* from 1 */
+    char *error;
+    size_t error_size;
+} reader;
+
+typedef struct field {
+    const char *text; /* without quotation marks around it */
+    size_t size;
+} field;
+
+static bool next_line(reader *r)
+{
+    if (r->next == r->stop)
+        return false;
+    const char *newline = memchr(r->next, '\n', (size_t)(r->stop - r->next));
+    r->at = r->next;
+    r->end = newline ? newline : r->stop;
+    r->next = newline ? newline + 1 : r->stop;
+    if (r->end > r->at && r->end[-1] == '\r')
+        r->end--;
+    r->number++;
+    return true;
+}
+
+/* The next field of the line; false after the last one. A comma between quotation marks is part
+ * of it. */
+static bool next_field(reader *r, field *f)
+{
+    bool quoted = false;
+    if (!r->at)
+        return false;
+    const char *at = r->at;
+    for (; at < r->end && (quoted || *at != ','); at++)
+        quoted = quoted != (*at == '"');
+    *f = (field){ r->at, (size_t)(at - r->at) };
+    if (f->size >= 2 && f->text[0] == '"' && f->text[f->size - 1] == '"')
+        *f = (field){ f->text + 1, f->size - 2 };
+    r->at = at < r->end ? at + 1 : NULL;
+    return true;
+}
+
+static bool is_named(const field *f, const char *name)
+{
+    return f->size == strlen(name) && memcmp(f->text, name, f->size) == 0;
+}
+
+/* Which column it is, from 0; -1 and a sentence. */
+static int64_t find_column(reader *r, const char *name)
+{
+    int64_t columns = 0, found = -1;
+    field f = { 0 }, first = { 0 };
+    for (; next_field(r, &f); columns++) {
+        first = columns == 0 ? f : first;
+        if (name && is_named(&f, name))
+            found = columns;
+    }
+    if (!name && columns == 1)
+        return 0;
+    if (!name)
+        heed__say(r->error, r->error_size,
+                  "%s has %lld columns, the first being %s; --column says which one is meant",
+                  r->path, (long long)columns, heed__quote(first.text, first.size).text);
+    else if (found < 0)
+        heed__say(r->error, r->error_size, "%s has no column %s", r->path,
+                  heed__quote(name, strlen(name)).text);
+    return found;
+}
+
+static bool read_value(reader *r, int64_t column, double *value)
+{
+    char text[64], *end = text;
+    field f = { 0 };
+    for (int64_t i = 0; i <= column; i++)
+        if (!next_field(r, &f))
+            return heed__say(r->error, r->error_size, "%s:%lld: there is no column %lld",
+                             r->path, (long long)r->number, (long long)column + 1);
+    if (f.size > 0 && f.size < sizeof text) {
+        memcpy(text, f.text, f.size);
+        text[f.size] = '\0';
+        *value = strtod(text, &end);
+    }
+    if (end == text || *end != '\0' || !isfinite(*value))
+        return heed__say(r->error, r->error_size, "%s:%lld: %s is not a number", r->path,
+                         (long long)r->number, heed__quote(f.text, f.size).text);
+    return true;
+}
+
+static bool read_lines(series *s, reader *r, const char *name)
+{
+    int64_t lines = 0;
+    for (const char *at = r->next; at < r->stop; at++)
+        lines += *at == '\n';
+    if (!next_line(r))
+        return heed__say(r->error, r->error_size, "%s is empty", r->path);
+    int64_t column = find_column(r, name);
+    if (column < 0 || !make_room(s, lines + 1, r->error, r->error_size))
+        return false;
+    while (next_line(r)) {
+        if (r->at == r->end && r->next == r->stop)
+            break;
+        if (!read_value(r, column, &s->values[s->count]))
+            return false;
+        s->count++;
+    }
+    return true;
+}
+
+bool series_read(series *s, const char *path, const char *column, char *error,
+                 size_t error_size)
+{
+    unsigned char *bytes;
+    size_t size;
+    *s = (series){ 0 };
+    if (!heed__file_read(path, NULL, &bytes, &size, error, error_size))
+        return false;
+    reader r = { .path = path, .error = error, .error_size = error_size };
+    r.next = (const char *)bytes;
+    r.stop = r.next + size;
+    bool good = read_lines(s, &r, column);
+    heed__release(NULL, bytes, size);
+    if (!good)
+        series_free(s);
+    return good;
+}
