@@ -1,7 +1,7 @@
 #!/bin/sh
 # The series program forecasts what can be forecast and no more, reads columns, and refuses what is none.
 # Functions are called by way of `is`.
-# shellcheck disable=SC2317
+# shellcheck disable=SC2317,SC2016
 # shellcheck source=tests/programs.sh
 . "$(dirname "$0")/../programs.sh"
 cd "$work" || exit 1
