@@ -453,9 +453,9 @@ HEED_API heed_tensor *heed_multinomial(heed_tape *t, heed_tensor *weights, int64
 
 /* With z = a + b [..., 4 n], gates i, f, g, o side by side: c' = f c + i g, h' = o tanh(c')
  * with i, f, o = sigmoid(z), g = tanh(z_g) -> [2, ..., n], h' and then c'. Hochreiter,
- * Schmidhuber 1997; Gers et al. 2000. peephole [3, n] or NULL adds p_i c, p_f c and p_o c' to z_i, z_f and
- * z_o (Gers, Schmidhuber 2000). c, h [..., n]: the state before; h is given with real, and only
- * then. */
+ * Schmidhuber 1997; Gers et al. 2000. peephole [3, n] or NULL adds p_i c, p_f c and p_o c' to
+ * z_i, z_f and z_o (Gers, Schmidhuber 2000). c, h [..., n]: the state before; h is given with
+ * real, and only then. */
 HEED_API heed_tensor *heed_lstm_gates(heed_tape *t, heed_tensor *a, heed_tensor *b,
                                       heed_tensor *c, heed_tensor *peephole, heed_tensor *real,
                                       heed_tensor *h);

@@ -93,7 +93,8 @@ HEED_API bool heed_stop(heed_stopping *s, int64_t step, double metric);
 /* (1/H^2) sum_hh' sum_j p_hj p_h'j, the mean over queries, of weights p [..., H, T, S]: 1 if all
  * heads look at the same one key, less the more keys they share out. A multiple of it, added to
  * the loss, drives heads apart (Li et al. 2018: minus their disagreement on positions); each
- * head's product with itself is in it too, and spreads that head's rows. Weights are those of heed_attention_weights, or come from a heed_attention_penalty. */
+ * head's product with itself is in it too, and spreads that head's rows. Weights are those of
+ * heed_attention_weights, or come from a heed_attention_penalty. */
 HEED_API heed_tensor *heed_head_agreement(heed_tape *t, heed_tensor *weights);
 /* The mean of -sum_j p_ij ln p_ij over the rows of weights [..., S], nats; a row that sees
  * nothing has 0. Added to the loss it makes rows sharp, and with a minus it spreads them

@@ -192,8 +192,8 @@ typedef struct kernel_cross_entropy {
  * others by 1 - probability; which, is decided by the key and the weight's place in [B, H, T, S],
  * as kernel_dropout does it. A query that sees no key gives O = 0, lse = +inf, and gradients of
  * 0. Non-finite values in keys or values that a query may not see never reach its result. Width
- * strides are 1. Heads: `heads` of q, o; `kv_heads` of k, v divides heads; query head h reads kv head h /
- * (heads/kv_heads). */
+ * strides are 1. Heads: `heads` of q, o; `kv_heads` of k, v divides heads; query head h reads kv
+ * head h / (heads/kv_heads). */
 typedef struct kernel_attention {
     int64_t batch, heads, kv_heads, queries, keys, width, value_width;
     const void *q, *k, *v; /* [B, H, T, D], [B, Hkv, S, D], [B, Hkv, S, Dv] */

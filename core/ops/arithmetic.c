@@ -1,6 +1,6 @@
 /* Arithmetic of two operands and more, elementwise: each record is a formula, its adjoint, and
- * one kernel of the elementwise family. Results broadcast; the engine reduces contributions to each operand's
- * shape. */
+ * one kernel of the elementwise family. Results broadcast; the engine reduces contributions to
+ * each operand's shape. */
 #include "ops.h"
 
 #define MAP(name_) \
