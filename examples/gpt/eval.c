@@ -5,6 +5,7 @@
 
 #include "data.h"
 #include "figures.h"
+#include "json.h"
 #include "machine.h"
 #include "model.h"
 #include "options.h"
@@ -78,7 +79,7 @@ static bool open_part(gpt_part *part, const gpt_model *m, const gpt_text *text, 
                      text->name, (long long)part->count);
 }
 
-static void print_result(const gpt_model *m, const gpt_part *part, double sum, bool json)
+static bool print_result(const gpt_model *m, const gpt_part *part, double sum, bool json)
 {
     const char *first;
     size_t first_size = 0;
@@ -86,12 +87,24 @@ static void print_result(const gpt_model *m, const gpt_part *part, double sum, b
     tokenizer_decode_one(m->tokenizer, part->ids[0], &first, &first_size);
     double loss = sum / (double)predicted;
     double bits = sum / log(2) / (double)(part->bytes - first_size);
-    if (json)
-        printf("{\"loss\":%.9g,\"perplexity\":%.9g,\"bits_per_byte\":%.9g,\"tokens\":%lld}\n",
-               loss, exp(loss), bits, (long long)predicted);
-    else
-        printf("loss %.4f nats per token, perplexity %.4f, %.4f bits per byte, %s\n", loss,
-               exp(loss), bits, figure_of(predicted, "token").text);
+    if (!json) {
+        printf("loss %.4f nats per token, perplexity %s, %.4f bits per byte, %s\n", loss,
+               figure_perplexity(loss).text, bits, figure_of(predicted, "token").text);
+        return true;
+    }
+    heed__text text = { 0 };
+    heed__text_add_string(&text, "{\"loss\":");
+    heed__json_put_double(&text, loss);
+    heed__text_add_string(&text, ",\"perplexity\":");
+    heed__json_put_double(&text, exp(loss)); /* null where it overflows */
+    heed__text_add_string(&text, ",\"bits_per_byte\":");
+    heed__json_put_double(&text, bits);
+    heed__text_print(&text, ",\"tokens\":%lld}\n", (long long)predicted);
+    bool good = !text.failed;
+    if (good)
+        fwrite(text.bytes, 1, text.size, stdout);
+    heed__text_free(&text);
+    return good;
 }
 
 static int evaluate(const char *folder, const char *data, int which, bool json)
@@ -112,7 +125,8 @@ static int evaluate(const char *folder, const char *data, int which, bool json)
     if (good)
         text_report(&text, PROGRAM);
     if (good && !machine_interrupted())
-        print_result(&model, &part, sum, json);
+        good = print_result(&model, &part, sum, json) ||
+               heed__say(error, sizeof error, "not enough memory");
     part_close(&part);
     text_close(&text);
     model_close(&model);

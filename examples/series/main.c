@@ -191,7 +191,7 @@ static bool run(heed_tape *t, heed_params *ps, const settings *s, const series *
         return heed__say(error, error_size, "not enough memory");
     int64_t period = s->period ? s->period : find_period(values, learned);
     printf("\n%lld values learned from, %lld forecast one step ahead; root of the mean square "
-           "error\n\n  the value before         %#.4g\n  %4lld before, a season    %.4g\n"
+           "error\n\n  the value before         %#.4g\n  %4lld before, a season    %#.4g\n"
            "  attention, window %4lld   %#.4g\n",
            (long long)learned, (long long)(values->count - learned),
            error_of_lag(values, learned, values->count, 1), (long long)period,
