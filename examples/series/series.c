@@ -2,6 +2,7 @@
 #include "series.h"
 
 #include "file.h"
+#include "lines.h"
 #include "text.h"
 
 #include <heed/heed.h>
@@ -40,37 +41,14 @@ bool series_make(series *s, int64_t count, uint64_t seed, char *error, size_t er
 
 /* ---- a file ---- */
 
-typedef struct reader {
-    const char *path;
-    const char *at, *end;    /* the line */
-    const char *next, *stop; /* the lines after it */
-    int64_t number;          /* from 1 */
-    char *error;
-    size_t error_size;
-} reader;
-
 typedef struct field {
     const char *text; /* without quotation marks around it */
     size_t size;
 } field;
 
-static bool next_line(reader *r)
-{
-    if (r->next == r->stop)
-        return false;
-    const char *newline = memchr(r->next, '\n', (size_t)(r->stop - r->next));
-    r->at = r->next;
-    r->end = newline ? newline : r->stop;
-    r->next = newline ? newline + 1 : r->stop;
-    if (r->end > r->at && r->end[-1] == '\r')
-        r->end--;
-    r->number++;
-    return true;
-}
-
 /* The next field of the line; false after the last one. A comma between quotation marks is part
  * of it. */
-static bool next_field(reader *r, field *f)
+static bool next_field(line_reader *r, field *f)
 {
     bool quoted = false;
     if (!r->at)
@@ -91,7 +69,7 @@ static bool is_named(const field *f, const char *name)
 }
 
 /* Which column it is, from 0; -1 and a sentence. */
-static int64_t find_column(reader *r, const char *name)
+static int64_t find_column(line_reader *r, const char *name)
 {
     int64_t columns = 0, found = -1;
     field f = { 0 }, first = { 0 };
@@ -112,7 +90,7 @@ static int64_t find_column(reader *r, const char *name)
     return found;
 }
 
-static bool read_value(reader *r, int64_t column, double *value)
+static bool read_value(line_reader *r, int64_t column, double *value)
 {
     char text[64], *end = text;
     field f = { 0 };
@@ -131,17 +109,17 @@ static bool read_value(reader *r, int64_t column, double *value)
     return true;
 }
 
-static bool read_lines(series *s, reader *r, const char *name)
+static bool read_lines(series *s, line_reader *r, const char *name)
 {
     int64_t lines = 0;
     for (const char *at = r->next; at < r->stop; at++)
         lines += *at == '\n';
-    if (!next_line(r))
+    if (!lines_next(r))
         return heed__say(r->error, r->error_size, "%s is empty", r->path);
     int64_t column = find_column(r, name);
     if (column < 0 || !make_room(s, lines + 1, r->error, r->error_size))
         return false;
-    while (next_line(r)) {
+    while (lines_next(r)) {
         if (r->at == r->end && r->next == r->stop)
             break;
         if (!read_value(r, column, &s->values[s->count]))
@@ -159,7 +137,7 @@ bool series_read(series *s, const char *path, const char *column, char *error,
     *s = (series){ 0 };
     if (!heed__file_read(path, NULL, &bytes, &size, error, error_size))
         return false;
-    reader r = { .path = path, .error = error, .error_size = error_size };
+    line_reader r = { .path = path, .error = error, .error_size = error_size };
     r.next = (const char *)bytes;
     r.stop = r.next + size;
     bool good = read_lines(s, &r, column);

@@ -2,6 +2,7 @@
 #include "images.h"
 
 #include "figures.h"
+#include "lines.h"
 #include "text.h"
 
 #include <math.h>
@@ -9,32 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Where sentences go, and the line they are about. */
-typedef struct reader {
-    const char *path;
-    const char *at, *end;    /* the line */
-    const char *next, *stop; /* the lines after it */
-    int64_t number;          /* from 1 */
-    char *error;
-    size_t error_size;
-} reader;
-
-/* Moves on to the next line; false after the last one. */
-static bool next_line(reader *r)
-{
-    if (r->next == r->stop)
-        return false;
-    const char *newline = memchr(r->next, '\n', (size_t)(r->stop - r->next));
-    r->at = r->next;
-    r->end = newline ? newline : r->stop;
-    r->next = newline ? newline + 1 : r->stop;
-    if (r->end > r->at && r->end[-1] == '\r')
-        r->end--;
-    r->number++;
-    return true;
-}
-
-static int64_t fields_of(const reader *r)
+static int64_t fields_of(const line_reader *r)
 {
     int64_t count = 1;
     for (const char *at = r->at; at < r->end; at++)
@@ -44,7 +20,8 @@ static int64_t fields_of(const reader *r)
 
 /* The number up to the next comma, within 0 .. most; what is wrong is said once. `what` tells
  * what the column holds, if that needs saying. */
-static bool read_number(reader *r, int64_t column, const char *what, double most, double *value)
+static bool read_number(line_reader *r, int64_t column, const char *what, double most,
+                        double *value)
 {
     char text[40], *end;
     const char *comma = memchr(r->at, ',', (size_t)(r->end - r->at));
@@ -68,7 +45,7 @@ static bool read_number(reader *r, int64_t column, const char *what, double most
     return true;
 }
 
-static bool read_line(reader *r, image_set *set, int64_t classes)
+static bool read_line(line_reader *r, image_set *set, int64_t classes)
 {
     int64_t size = set->height * set->width, fields = fields_of(r);
     double value = 0;
@@ -91,7 +68,7 @@ static bool read_line(reader *r, image_set *set, int64_t classes)
 }
 
 /* Names of columns: no field of them begins as a number does. */
-static bool is_header(const reader *r)
+static bool is_header(const line_reader *r)
 {
     return r->at < r->end && !strchr("0123456789-+. ", *r->at);
 }
@@ -112,7 +89,7 @@ static bool names_label(const char *name, size_t size)
 }
 
 /* Lines that begin with the label would pass for images whose labels are pixels. */
-static bool label_is_last(const reader *r)
+static bool label_is_last(const line_reader *r)
 {
     const char *comma = memchr(r->at, ',', (size_t)(r->end - r->at)), *last = r->end;
     while (last > r->at && last[-1] != ',')
@@ -127,7 +104,7 @@ static bool label_is_last(const reader *r)
                      heed__quote(r->at, (size_t)(comma - r->at)).text);
 }
 
-static bool side_of(const reader *r, image_limits limits, int64_t *side)
+static bool side_of(const line_reader *r, image_limits limits, int64_t *side)
 {
     int64_t pixels = fields_of(r) - 1;
     *side = (int64_t)(sqrt((double)pixels) + 0.5);
@@ -147,25 +124,25 @@ static bool side_of(const reader *r, image_limits limits, int64_t *side)
 bool images_parse_csv(image_set *set, const char *path, const char *bytes, size_t size,
                       image_limits limits, char *error, size_t error_size)
 {
-    reader r = { .path = path,
-                 .next = bytes,
-                 .stop = bytes + size,
-                 .error = error,
-                 .error_size = error_size };
+    line_reader r = { .path = path,
+                      .next = bytes,
+                      .stop = bytes + size,
+                      .error = error,
+                      .error_size = error_size };
     int64_t lines = 1, side;
     /* Some editors begin a file with U+FEFF. */
     if (size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
         r.next += 3;
     for (size_t i = 0; i < size; i++)
         lines += bytes[i] == '\n';
-    bool more = next_line(&r);
+    bool more = lines_next(&r);
     if (more && is_header(&r)) {
         if (!label_is_last(&r))
             return false;
-        more = next_line(&r);
+        more = lines_next(&r);
     }
     while (more && r.at == r.end)
-        more = next_line(&r);
+        more = lines_next(&r);
     if (!more)
         return heed__say(error, error_size, "%s holds no image", path);
     if (!side_of(&r, limits, &side) ||
@@ -176,6 +153,6 @@ bool images_parse_csv(image_set *set, const char *path, const char *bytes, size_
     do {
         if (r.at < r.end && !read_line(&r, set, classes))
             return false;
-    } while (next_line(&r));
+    } while (lines_next(&r));
     return true;
 }
