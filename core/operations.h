@@ -544,8 +544,8 @@ typedef struct heed_attention_watch {
     void *user;
     int64_t example; /* which one of each batch */
     /* Shows all of a batch, [B, H, T, S], as tensors that t records: a loss may be made of them
-     * (heed_attention_penalty in nn/training.h is such). Nothing is seen while t does
-     * not record. */
+     * (heed_attention_penalty in nn/training.h is such). Nothing is seen while t does not
+     * record, and heed_tape_reset ends the watch. */
     bool recorded;
 } heed_attention_watch;
 /* From now on, until it is called with NULL, every attention on t shows its weights to

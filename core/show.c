@@ -61,6 +61,36 @@ static heed_tensor example_of(const heed_tensor *weights, int64_t example)
     return one;
 }
 
+typedef heed_tensor *maker(heed_tape *t, int64_t example, void *user);
+
+/* Nothing of it is recorded or stays in memory, neither what is made to be shown nor what is made
+ * of it, and the sanitizer goes on blaming the op that the model has. A rewind would do more than
+ * is wanted: it forgets gradients that were asked for. */
+static void show_unrecorded(heed_tape *t, maker *make, void *user,
+                            heed_attention_queries queries)
+{
+    arena_mark mark;
+    const arena_free *lists[ARENA_CLASSES];
+    heed__arena_mark_with(&t->arena, &mark, lists);
+    bool recording = t->recording, sanitizing = t->sanitizing;
+    t->showing = true;
+    t->recording = t->sanitizing = false;
+    heed_tensor *weights = make(t, t->watch.example, user);
+    if (weights && !t->failed)
+        show(t, weights, queries);
+    t->showing = false;
+    t->recording = recording;
+    t->sanitizing = sanitizing;
+    heed__arena_rewind(&t->arena, &mark);
+}
+
+static heed_tensor *itself(heed_tape *t, int64_t example, void *user)
+{
+    (void)t;
+    (void)example;
+    return user;
+}
+
 static void show_recorded(heed_tape *t, heed_tensor *weights, heed_attention_queries queries)
 {
     heed_tensor *all = with_heads(t, weights);
@@ -88,35 +118,13 @@ void heed_attention_show(heed_tape *t, heed_tensor *weights, heed_attention_quer
         show_recorded(t, weights, queries);
     } else if (has_example(t, weights->shape[0])) {
         heed_tensor one = example_of(weights, t->watch.example);
-        show(t, &one, queries);
+        show_unrecorded(t, itself, &one, queries);
     }
 }
 
-/* Nothing of it is recorded or stays in memory, and the sanitizer goes on blaming the op that
- * the model has. A rewind would do more than is wanted: it forgets gradients that were asked
- * for. */
-static void show_unrecorded(heed_tape *t,
-                            heed_tensor *(*make)(heed_tape *t, int64_t example, void *user),
-                            void *user, heed_attention_queries queries)
-{
-    arena_mark mark;
-    const arena_free *lists[ARENA_CLASSES];
-    heed__arena_mark_with(&t->arena, &mark, lists);
-    bool recording = t->recording, sanitizing = t->sanitizing;
-    t->showing = true;
-    t->recording = t->sanitizing = false;
-    heed_tensor *weights = make(t, t->watch.example, user);
-    if (weights && !t->failed)
-        show(t, weights, queries);
-    t->showing = false;
-    t->recording = recording;
-    t->sanitizing = sanitizing;
-    heed__arena_rewind(&t->arena, &mark);
-}
 
-void heed_attention_show_made(heed_tape *t, int64_t batch,
-                              heed_tensor *(*make)(heed_tape *t, int64_t example, void *user),
-                              void *user, heed_attention_queries queries)
+void heed_attention_show_made(heed_tape *t, int64_t batch, maker *make, void *user,
+                              heed_attention_queries queries)
 {
     if (!heed_attention_watched(t))
         return;

@@ -56,6 +56,8 @@ void heed_tape_reset(heed_tape *t)
     if (!t)
         return;
     heed__arena_reset(&t->arena);
+    if (t->watch.recorded) /* it keeps tensors of the step that ends here */
+        heed_watch_attention(t, NULL);
     start_step(t);
     t->step++;
 }
@@ -290,10 +292,16 @@ void heed_rewind(heed_tape *t, heed_position position)
     heed__uses_changed(t);
 }
 
+/* What a recorded watch has been shown since the mark may be kept by whoever watches. */
+static bool recorded_watch(const heed_tape *t)
+{
+    return t->watch.see && t->watch.recorded && t->recording;
+}
+
 heed_tensor *heed_return(heed_tape *t, heed_position position, heed_tensor *y)
 {
     if (!t || t->failed || !y || !position.at[5] || t->last != position.at[2] ||
-        (y->flags & TENSOR_DIFFERENTIABLE))
+        (y->flags & TENSOR_DIFFERENTIABLE) || recorded_watch(t))
         return y;
     y = heed_contiguous(t, y);
     if (!y)

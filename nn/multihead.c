@@ -151,6 +151,17 @@ static heed_tensor *gated(heed_tape *t, const heed_multihead_attention *m, heed_
     return heed_mul(t, read, heed_sigmoid(t, gate));
 }
 
+/* What a cache has room for; one without a capacity takes what it is given first. */
+static int64_t positions_of(const heed_multihead_attention_options *o, const heed_tensor *x,
+                            const heed_tensor *source, const heed_cache *cache)
+{
+    int64_t held = heed_cache_length(cache);
+    return cache->capacity > 0 ? cache->capacity
+           : held > 0          ? held
+           : o->cross          ? source->shape[1]
+                               : x->shape[1];
+}
+
 static bool check_forward(heed_tape *t, const heed_multihead_attention *m, const heed_tensor *x,
                           const heed_tensor *source, const heed_cache *cache)
 {
@@ -177,7 +188,7 @@ static bool check_forward(heed_tape *t, const heed_multihead_attention *m, const
         wrong = "the cache holds a source of another length; clear it first";
     else if (cache && o->linear)
         wrong = "linear attention has no cache";
-    else if (cache && o->positions && cache->capacity > o->positions)
+    else if (cache && o->positions && positions_of(o, x, source, cache) > o->positions)
         wrong = "the cache is longer than the positions there are";
     if (wrong)
         heed_fail(t, "multihead_attention: %s", wrong);

@@ -32,6 +32,11 @@ heed_tensor *heed_attention_entropy(heed_tape *t, heed_tensor *weights)
 static void add_term(heed_tape *t, const heed_attention_seen *seen, void *user)
 {
     heed_attention_penalty *p = user;
+    if (p->count > 0 && seen->number <= p->last) {
+        heed_fail(t, "attention_penalty: the tape was rewound to before what has been seen");
+        return;
+    }
+    p->last = seen->number;
     heed_tensor *term = p->term(t, seen->weights);
     if (term && term->ndim != 0)
         heed_fail(t, "attention_penalty: a term must be a single number");
@@ -39,6 +44,8 @@ static void add_term(heed_tape *t, const heed_attention_seen *seen, void *user)
         p->sum = term;
     else if (term)
         p->sum = heed_add(t, p->sum, term);
+    if (p->former.see && p->former.recorded)
+        p->former.see(t, seen, p->former.user);
 }
 
 void heed_attention_penalty_begin(heed_tape *t, heed_attention_penalty *p,
@@ -46,15 +53,23 @@ void heed_attention_penalty_begin(heed_tape *t, heed_attention_penalty *p,
 {
     *p = (heed_attention_penalty){ .term = term };
     heed_attention_watch watch = { .see = add_term, .user = p, .recorded = true };
-    p->former = heed_watch_attention(t, term ? &watch : NULL);
+    if (!term)
+        heed_fail(t, "attention_penalty: the term is NULL");
+    p->former = heed_watch_attention(t, &watch);
 }
 
 heed_tensor *heed_attention_penalty_end(heed_tape *t, heed_attention_penalty *p)
 {
-    heed_watch_attention(t, &p->former);
+    heed_attention_watch watch = heed_watch_attention(t, &p->former);
     if (!t || heed_error(t))
         return NULL;
+    if (watch.see != add_term || watch.user != p) {
+        heed_watch_attention(t, &watch);
+        return heed_fail(t, "attention_penalty: the watch that was begun is on no more: the "
+                            "tape was reset, or another was begun and not ended");
+    }
     if (p->count == 0)
-        return heed_fail(t, "attention_penalty: no attention was recorded");
+        return heed_fail(t, "attention_penalty: no attention was recorded%s",
+                         heed_recording(t) ? "" : ", for recording is off");
     return heed_scale(t, p->sum, 1 / (double)p->count);
 }

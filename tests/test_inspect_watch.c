@@ -6,6 +6,7 @@
 #include <heed/nn.h>
 #include <heed/op.h>
 #include <heed/params.h>
+#include <heed/seq2seq.h>
 #include <heed/transformer.h>
 
 #include "expect.h"
@@ -461,6 +462,76 @@ START_TEST(searching)
 }
 END_TEST
 
+/* Two sentences searched in one pass, by an aligned decoder: a map for each. */
+START_TEST(searching_aligned)
+{
+    enum { WORDS = 9, SOURCE = 5, STEPS = 3 };
+    static const int32_t ids[2][SOURCE] = { { 1, 2, 3, 4, 5 }, { 6, 7, 8, 1, 2 } };
+    heed_random r = { .seed = 1 };
+    heed_params *ps = heed_params_new(HEED_F32, NULL);
+    heed_seq2seq m;
+    heed_seq2seq_init(&m, ps, "m",
+                      (heed_seq2seq_options){ .source_vocabulary = WORDS,
+                                              .target_vocabulary = WORDS,
+                                              .embedding = 5,
+                                              .hidden = 4,
+                                              .context = HEED_CONTEXT_ATTENTION,
+                                              .random = &r });
+    heed_tape *t = heed_tape_new(NULL);
+    heed_set_recording(t, _i);
+    heed_maps *maps = new_maps((heed_maps_options){ 0 });
+    heed_maps_watch(maps, t);
+    for (int i = 0; i < 2; i++) {
+        heed_seq2seq_source source =
+            heed_seq2seq_encode(t, &m, heed_ids(t, HEED_SHAPE(1, SOURCE - i), ids[i]), NULL);
+        heed_seq2seq_state state = heed_seq2seq_begin(t, &m, &source);
+        for (int step = 0; step < STEPS; step++)
+            heed_seq2seq_step(t, &m, &source, &state, heed_ids(t, HEED_SHAPE(1), ids[i]));
+        ck_assert_msg(!heed_error(t), "%s", heed_error(t));
+    }
+    ck_assert_int_eq(heed_maps_count(maps), 2);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(heed_maps_at(maps, i)->queries, STEPS);
+        ck_assert_int_eq(heed_maps_at(maps, i)->keys, SOURCE - i);
+    }
+    heed_maps_free(maps);
+    heed_tape_free(t);
+    heed_params_free(ps);
+}
+END_TEST
+
+/* Who watches may compute with what is shown, whatever form of attention shows it: none of it is
+ * recorded, and its memory is given back. */
+static void compute(heed_tape *t, const heed_attention_seen *seen, void *user)
+{
+    ck_assert(!heed_recording(t));
+    heed_tensor *squares = heed_mean(t, heed_square(t, seen->weights));
+    *(double *)user = heed_item(t, squares);
+}
+
+START_TEST(computing)
+{
+    double squares = 0;
+    size_t used = 0;
+    for (int watched = 0; watched < 2; watched++) {
+        heed_tape *t = new_tape(HEED_F64);
+        heed_attention_watch watch = { .see = compute, .user = &squares };
+        if (watched)
+            heed_watch_attention(t, &watch);
+        heed_tensor *q = heed_watch(t, numbers(t, 1, HEED_SHAPE(2, 2, 3, D)));
+        heed_tensor *y =
+            heed_attention(t, q, q, q, NULL, &(heed_attention_options){ .composed = _i });
+        ck_assert(heed_recording(t));
+        if (watched)
+            ck_assert_uint_eq(heed_tape_memory(t).used, used);
+        used = heed_tape_memory(t).used;
+        ck_assert(heed_backward(t, heed_sum(t, y)));
+        heed_tape_free(t);
+    }
+    ck_assert_double_gt(squares, 1.0 / 9); /* of even rows */
+}
+END_TEST
+
 /* ---- names and passes ---- */
 
 static void attend(heed_tape *t, int64_t queries)
@@ -790,6 +861,8 @@ int main(void)
     tcase_add_test(c, off_is_off);
     tcase_add_loop_test(c, decoding, 0, 4);
     tcase_add_test(c, searching);
+    tcase_add_loop_test(c, searching_aligned, 0, 2);
+    tcase_add_loop_test(c, computing, 0, 2);
     tcase_add_test(c, names);
     tcase_add_test(c, two_tapes);
     tcase_add_test(c, odd_names);

@@ -382,13 +382,14 @@ START_TEST(unsound_settings)
 }
 END_TEST
 
+enum { EMPTY = -1 }; /* a cache of capacity 0: as long as the first call */
 static void refused(const heed_multihead_attention *m, heed_shape source, heed_shape mask,
                     int64_t capacity, const char *sentence)
 {
     heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
     heed_cache cache = { 0 };
     heed_set_recording(t, false);
-    ck_assert(!capacity || heed_cache_init(&cache, capacity, NULL));
+    ck_assert(!capacity || heed_cache_init(&cache, capacity == EMPTY ? 0 : capacity, NULL));
     heed_tensor *hidden = NULL;
     if (mask.ndim)
         hidden = heed_greater(t, drawn(t, mask, 3), heed_full(t, HEED_SCALAR, 0));
@@ -409,6 +410,9 @@ START_TEST(unsound_calls)
     refused(&m, HEED_SHAPE(B, 4, C), none, 0, "self-attention takes no source");
     refused(&m, none, none, 21, "the cache is longer than the positions there are");
     refused(&m, none, none, 3, "do not fit");
+    m.options.positions = T - 1; /* also of a cache that has no size yet */
+    refused(&m, none, none, EMPTY, "the cache is longer than the positions there are");
+    m.options.positions = 20;
     refused(&m, none, HEED_SHAPE(T, T + 1), 0, "the mask does not broadcast to [2,2,7,7]");
     refused(&m, none, HEED_SHAPE(3, 1, T, T), 0, "the mask does not broadcast");
     heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });

@@ -169,6 +169,60 @@ START_TEST(same_as_maps)
 }
 END_TEST
 
+/* What is frozen records nothing, and gives its memory back; its attention counts all the same. */
+START_TEST(frozen)
+{
+    static const char *const parts[] = { "tokens*", "blocks.0.*", "*" };
+    model m;
+    heed_params *ps = make(&m, GPT);
+    heed_tape *t = tape64();
+    double entropy = entropy_of_maps(&m);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_gt(heed_params_freeze(ps, parts[i], true), 0);
+        heed_attention_penalty penalty;
+        heed_attention_penalty_begin(t, &penalty, heed_attention_entropy);
+        heed_tensor *y = forward(t, &m);
+        heed_tensor *term = heed_attention_penalty_end(t, &penalty);
+        ck_assert_msg(term != NULL, "%s", heed_error(t));
+        ck_assert_double_eq_tol(heed_item(t, term), entropy, 1e-12);
+        heed_tensor *loss = heed_add(t, term, heed_mean(t, heed_square(t, y)));
+        if (i < 2)
+            ck_assert_msg(heed_backward(t, loss), "%s", heed_error(t));
+        heed_tape_reset(t);
+    }
+    heed_tape_free(t);
+    heed_params_free(ps);
+}
+END_TEST
+
+/* One within the other: each has what it has alone. */
+START_TEST(nested)
+{
+    static heed_attention_term *const terms[] = { heed_attention_entropy, heed_head_agreement };
+    model m;
+    heed_params *ps = make(&m, GPT);
+    heed_tape *t = tape64();
+    heed_attention_penalty penalty[2];
+    double alone[2];
+    for (int i = 0; i < 2; i++) {
+        heed_attention_penalty_begin(t, &penalty[i], terms[i]);
+        forward(t, &m);
+        alone[i] = heed_item(t, heed_attention_penalty_end(t, &penalty[i]));
+        heed_tape_reset(t);
+    }
+    for (int i = 0; i < 2; i++)
+        heed_attention_penalty_begin(t, &penalty[i], terms[i]);
+    forward(t, &m);
+    for (int i = 1; i >= 0; i--) {
+        heed_tensor *both = heed_attention_penalty_end(t, &penalty[i]);
+        ck_assert_msg(both != NULL, "%s", heed_error(t));
+        ck_assert_double_eq(heed_item(t, both), alone[i]);
+    }
+    heed_tape_free(t);
+    heed_params_free(ps);
+}
+END_TEST
+
 /* A few steps on the penalty alone make rows sharp, or spread them. */
 static double after_training(double sign)
 {
@@ -301,12 +355,50 @@ START_TEST(refused)
     ck_assert_ptr_nonnull(forward(t, &m));
     ck_assert_int_eq(penalty.count, 0);
     heed_attention_penalty_end(t, &penalty);
+    ck_assert_str_eq(heed_error(t), "attention_penalty: no attention was recorded, for recording "
+                                    "is off");
     heed_tape_reset(t);
     forward(t, &m);
     ck_assert_int_eq(heed_maps_count(maps), 2);
     heed_maps_watch(NULL, t);
     ck_assert_ptr_null(heed_attention_entropy(t, NULL));
+    heed_tape_reset(t);
+    heed_attention_penalty_begin(t, &penalty, NULL);
+    ck_assert_str_eq(heed_error(t), "attention_penalty: the term is NULL");
+    heed_attention_penalty_end(t, &penalty);
+    ck_assert(!heed_attention_watched(t));
     heed_maps_free(maps);
+    heed_tape_free(t);
+    heed_params_free(ps);
+}
+END_TEST
+
+/* What a penalty holds is gone with its step: neither a number of the last step nor a pointer. */
+START_TEST(steps_end)
+{
+    model m;
+    heed_params *ps = make(&m, GPT);
+    heed_tape *t = tape64();
+    heed_attention_penalty penalty, second;
+    for (int i = 0; i < 2; i++) {
+        heed_attention_penalty_begin(t, &penalty, heed_attention_entropy);
+        forward(t, &m);
+        heed_tape_reset(t);
+        ck_assert(!heed_attention_watched(t));
+        if (i > 0)
+            heed_attention_penalty_begin(t, &second, heed_attention_entropy);
+        forward(t, &m);
+        ck_assert_ptr_null(heed_attention_penalty_end(t, &penalty));
+        ck_assert_ptr_nonnull(strstr(heed_error(t), "the watch that was begun is on no more"));
+        heed_tape_reset(t);
+    }
+    heed_position start = heed_mark(t);
+    heed_attention_penalty_begin(t, &penalty, heed_attention_entropy);
+    forward(t, &m);
+    heed_rewind(t, start);
+    forward(t, &m);
+    ck_assert_ptr_null(heed_attention_penalty_end(t, &penalty));
+    ck_assert_ptr_nonnull(strstr(heed_error(t), "the tape was rewound"));
     heed_tape_free(t);
     heed_params_free(ps);
 }
@@ -319,9 +411,12 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, derivatives, 0, KINDS);
     tcase_add_loop_test(tests, same_as_maps, 0, KINDS);
+    tcase_add_test(tests, frozen);
+    tcase_add_test(tests, nested);
     tcase_add_test(tests, sharp_or_spread);
     tcase_add_test(tests, heads_move_apart);
     tcase_add_test(tests, refused);
+    tcase_add_test(tests, steps_end);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
