@@ -281,9 +281,9 @@ heed_aligned heed_align_step(heed_tape *t, const heed_align *m, heed_tensor *que
         a.probabilities = heed_mul(t, a.probabilities, window.factor);
     heed__align_choose(t, m, seen, &a);
     heed_attention_show(t, a.weights,
-                        !single                           ? HEED_QUERIES_WHOLE
+                        !single                             ? HEED_QUERIES_WHOLE
                         : history && history->position == 0 ? HEED_QUERIES_FIRST
-                                                          : HEED_QUERIES_MORE);
+                                                            : HEED_QUERIES_MORE);
     a.context = heed_matmul(t, a.weights, memory->values);
     if (history)
         move_on(t, history, a.weights);

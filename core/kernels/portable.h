@@ -138,6 +138,20 @@ typedef struct kernel_rope {
     void *scratch; /* 2 shape[ndim - 1] (turned/2) elements: sines and cosines */
 } kernel_rope;
 
+/* y_i += the products p_ij v_j that are not finite, over the keys j that query i sees. Queries
+ * are the places of ndim axes; the rows v_j follow one another. */
+typedef struct kernel_seen {
+    int ndim;
+    int64_t shape[KERNEL_MAX_NDIM], p_strides[KERNEL_MAX_NDIM],
+        visible_strides[KERNEL_MAX_NDIM], v_strides[KERNEL_MAX_NDIM];
+    int64_t keys, width;
+    const void *p;
+    const uint8_t *visible;
+    int64_t p_step, visible_step; /* from key to key */
+    const void *v;
+    void *y; /* contiguous */
+} kernel_seen;
+
 /* Sums and products are carried in double. */
 typedef struct portable_table {
     void (*cumsum)(const kernel_lines *);  /* y_i = x_0 + ... + x_i */
@@ -169,6 +183,9 @@ typedef struct portable_table {
     size_t (*multinomial_scratch)(const kernel_multinomial *);
     void (*multinomial)(const kernel_multinomial *);
     void (*rope)(const kernel_rope *);
+    bool (*all_finite)(const void *x, int64_t n);
+    void (*finite_part)(const void *x, int64_t n, void *y); /* 0 for what is not; y may be x */
+    void (*add_not_finite)(const kernel_seen *);
 } portable_table;
 
 extern const portable_table heed__portable_f32, heed__portable_f64;

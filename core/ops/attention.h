@@ -56,8 +56,12 @@ heed_tensor *heed__attention_compose_weights(heed_tape *t, const heed_call *c,
                                              const heed__attention_extras *extras);
 /* |p - j| [T, S] in q's dtype. */
 heed_tensor *heed__attention_distance(heed_tape *t, const heed_call *c);
+/* Which keys each query may see, as one bool tensor [b, h, T, S] (b, h: the larger of the
+ * mask's and the bias's extents), and which keys any query may see, [b, h, S, 1]. */
+heed_tensor *heed__attention_visible(heed_tape *t, const heed_call *c, heed_tensor **any);
 /* k or v as the query heads see it: [B, H, S, D], and zeros where no query looks. */
-heed_tensor *heed__attention_spread(heed_tape *t, const heed_call *c, heed_tensor *x);
+heed_tensor *heed__attention_spread(heed_tape *t, heed_tensor *x, int64_t heads,
+                                    heed_tensor *any);
 
 /* Runs the kernel with go, into gradient[0..2] of q's, k's and v's shapes. */
 void heed__attention_gradients(const heed_call *c, const heed_tensor *o, const heed_tensor *go,

@@ -40,10 +40,7 @@ static bool may_see(const heed_call *c, const kernel_attention *g, const int64_t
                                    : ((const float *)bias->data)[add] != -INFINITY;
 }
 
-/* Which keys each query may see, as one bool tensor [b, h, T, S] (b, h: the larger of the
- * mask's and the bias's extents), and, where `any` is not NULL, which keys any query may see,
- * [b, h, S, 1]. */
-static heed_tensor *visible_keys(heed_tape *t, const heed_call *c, heed_tensor **any)
+heed_tensor *heed__attention_visible(heed_tape *t, const heed_call *c, heed_tensor **any)
 {
     kernel_attention g = heed__attention_arguments(c);
     heed_shape shape = { 4, { 1, 1, g.queries, g.keys } };
@@ -71,7 +68,8 @@ static heed_tensor *visible_keys(heed_tape *t, const heed_call *c, heed_tensor *
     return visible;
 }
 
-static heed_tensor *spread(heed_tape *t, heed_tensor *x, int64_t heads, heed_tensor *any)
+heed_tensor *heed__attention_spread(heed_tape *t, heed_tensor *x, int64_t heads,
+                                    heed_tensor *any)
 {
     if (x->shape[1] != heads) {
         int64_t b = x->shape[0], kv = x->shape[1], s = x->shape[2], d = x->shape[3];
@@ -81,13 +79,6 @@ static heed_tensor *spread(heed_tape *t, heed_tensor *x, int64_t heads, heed_ten
     }
     heed_tensor *zero = x ? number(t, 0, x->dtype) : NULL;
     return heed_where(t, any, x, zero);
-}
-
-heed_tensor *heed__attention_spread(heed_tape *t, const heed_call *c, heed_tensor *x)
-{
-    heed_tensor *any = NULL;
-    visible_keys(t, c, &any);
-    return spread(t, x, c->x[ATTENTION_Q]->shape[1], any);
 }
 
 heed_tensor *heed__attention_distance(heed_tape *t, const heed_call *c)
@@ -107,7 +98,8 @@ static heed_tensor *scores_of(heed_tape *t, const heed_call *c, heed_tensor *k,
 {
     const heed__attention *a = c->attributes;
     heed_tensor *q = c->x[ATTENTION_Q], *slopes = c->x[ATTENTION_SLOPES];
-    heed_tensor *scores = heed_scale(t, heed__seen_products(t, q, k, visible), a->scale);
+    heed_tensor *products = heed__apply3(t, &heed_op_seen_products, q, k, visible, NULL);
+    heed_tensor *scores = heed_scale(t, products, a->scale);
     if (a->cap > 0)
         scores = heed_scale(t, heed_tanh(t, heed_scale(t, scores, 1 / a->cap)), a->cap);
     if (extras && extras->score && scores) {
@@ -146,7 +138,7 @@ static heed_tensor *weights_of(heed_tape *t, const heed_call *c, heed_tensor *vi
                                heed_tensor *any, const heed__attention_extras *extras)
 {
     heed_tensor *q = c->x[ATTENTION_Q];
-    heed_tensor *k = spread(t, c->x[ATTENTION_K], q->shape[1], any);
+    heed_tensor *k = heed__attention_spread(t, c->x[ATTENTION_K], q->shape[1], any);
     heed_tensor *scores = k ? scores_of(t, c, k, visible, extras) : NULL;
     /* Finite, so that a row with nothing to see has a softmax; what it gives is then set to 0.
      */
@@ -159,7 +151,7 @@ static heed_tensor *weights_of(heed_tape *t, const heed_call *c, heed_tensor *vi
 heed_tensor *heed__attention_compose_weights(heed_tape *t, const heed_call *c,
                                              const heed__attention_extras *extras)
 {
-    heed_tensor *any = NULL, *visible = visible_keys(t, c, &any);
+    heed_tensor *any = NULL, *visible = heed__attention_visible(t, c, &any);
     return visible ? weights_of(t, c, visible, any, extras) : NULL;
 }
 
@@ -167,14 +159,15 @@ heed_tensor *heed__attention_compose(heed_tape *t, const heed_call *c,
                                      const heed__attention_extras *extras)
 {
     const heed__attention *a = c->attributes;
-    heed_tensor *any = NULL, *visible = visible_keys(t, c, &any);
+    heed_tensor *any = NULL, *visible = heed__attention_visible(t, c, &any);
     heed_tensor *weights = visible ? weights_of(t, c, visible, any, extras) : NULL;
     if (!weights)
         return NULL;
-    heed_tensor *v = spread(t, c->x[ATTENTION_V], c->x[ATTENTION_Q]->shape[1], any);
+    heed_tensor *v =
+        heed__attention_spread(t, c->x[ATTENTION_V], c->x[ATTENTION_Q]->shape[1], any);
     if (extras)
         heed_attention_show(t, weights, extras->queries);
     if (a->dropout.probability > 0)
         weights = heed__apply1(t, &heed_op_dropout, weights, &a->dropout);
-    return heed__seen_sums(t, weights, v, visible);
+    return heed__apply3(t, &heed_op_seen_sums, weights, v, visible, NULL);
 }

@@ -64,12 +64,12 @@ static void weights_run(const heed_call *c, heed_tensor *y)
 }
 /* dU from dS: the cap's part of the derivative, from the products once more. */
 static heed_tensor *through_cap(heed_tape *t, const heed_call *c, heed_tensor *k,
-                                heed_tensor *ds)
+                                heed_tensor *visible, heed_tensor *ds)
 {
     const heed__attention *a = c->attributes;
     if (a->cap == 0)
         return ds;
-    heed_tensor *products = heed_matmul(t, c->x[0], heed_swap(t, k, -1, -2));
+    heed_tensor *products = heed__apply3(t, &heed_op_seen_products, c->x[0], k, visible, NULL);
     heed_tensor *y = heed_tanh(t, heed_scale(t, products, a->scale / a->cap));
     return heed__apply2(t, &heed_op_tanh_grad, y, ds, NULL);
 }
@@ -80,16 +80,19 @@ static void weights_vjp(heed_tape *t, const heed_call *c, heed_tensor *y, heed_t
     const heed_tensor *k = c->x[1];
     valueless u;
     view_call(c, &u);
+    heed_tensor *any = NULL, *visible = heed__attention_visible(t, &u.call, &any);
+    heed_tensor *spread = visible ? heed__attention_spread(t, c->x[1], y->shape[1], any) : NULL;
+    gy = heed_where(t, visible, gy, heed__number(t, y, 0));
     heed_tensor *dot = heed_sum_axes(t, heed_mul(t, y, gy), 1, (const int[]){ -1 }, true);
     heed_tensor *ds = heed_mul(t, y, heed_sub(t, gy, dot));
-    heed_tensor *spread = heed__attention_spread(t, &u.call, c->x[1]);
     if (!ds || !spread)
         return;
-    heed_tensor *du = heed_scale(t, through_cap(t, c, spread, ds), a->scale);
+    heed_tensor *du = heed_scale(t, through_cap(t, c, spread, visible, ds), a->scale);
     if (heed_wants(c, 0))
-        gx[0] = heed_matmul(t, du, spread);
+        gx[0] = heed__apply3(t, &heed_op_seen_sums, du, spread, visible, NULL);
     if (heed_wants(c, 1)) {
-        heed_tensor *each = heed_matmul(t, heed_swap(t, du, -1, -2), c->x[0]);
+        heed_tensor *back = heed_swap(t, du, -1, -2), *seen_by = heed_swap(t, visible, -1, -2);
+        heed_tensor *each = heed__apply3(t, &heed_op_seen_sums, back, c->x[0], seen_by, NULL);
         heed_tensor *grouped =
             heed_reshape(t, each,
                          HEED_SHAPE(k->shape[0], k->shape[1], y->shape[1] / k->shape[1],

@@ -118,8 +118,8 @@ static heed_tensor *causal_sums(heed_tape *t, heed_tensor *q, heed_tensor *k, he
     v = in_pieces(t, v, pieces, positions);
     heed_tensor *transposed = heed_swap(t, k, -1, -2);
     heed_tensor *seen = past(t, positions);
-    heed_tensor *inner = heed_tril(t, heed__seen_products(t, q, k, seen), 0);
-    heed_tensor *sums = heed__seen_sums(t, inner, v, seen);
+    heed_tensor *inner = heed__apply3(t, &heed_op_seen_products, q, k, seen, NULL);
+    heed_tensor *sums = heed__apply3(t, &heed_op_seen_sums, inner, v, seen, NULL);
     if (pieces > 1) {
         heed_tensor *states = heed_cumsum(t, heed_matmul(t, transposed, v), 2);
         heed_tensor *before = heed_slice(t, states, 2, 0, pieces - 1, 1);
@@ -278,7 +278,7 @@ static heed_tensor *make_weights(heed_tape *t, int64_t example, void *user)
     heed_tensor *seen = w->attributes->causal ? past(t, fq->shape[2]) : NULL;
     heed_tensor *zero = constant(t, 0, fq->dtype), *one = constant(t, 1, fq->dtype);
     heed_tensor *products =
-        seen ? heed_where(t, seen, heed__seen_products(t, fq, fk, seen), zero)
+        seen ? heed__apply3(t, &heed_op_seen_products, fq, fk, seen, NULL)
              : heed_matmul(t, fq, heed_swap(t, fk, -1, -2)); /* [1, H, T, S] */
     heed_tensor *sum = heed_sum_axes(t, products, 1, (const int[]){ -1 }, true);
     heed_tensor *nothing = heed_equal(t, sum, zero);

@@ -95,12 +95,4 @@ static inline heed_tensor *heed__apply3(heed_tape *t, const heed_op *op, heed_te
     return heed_apply(t, op, 3, (heed_tensor *[]){ a, b, c }, attributes);
 }
 
-/* q k^T and p v of q [..., T, D], k [..., S, D], p [..., T, S], v [..., S, D], where nothing that
- * is hidden, visible [..., T, S] false, reaches a result or a gradient, not NaN either. What is
- * hidden has weight 0 in p; the hidden elements of q k^T are any finite numbers. */
-heed_tensor *heed__seen_products(heed_tape *t, heed_tensor *q, heed_tensor *k,
-                                 heed_tensor *visible);
-heed_tensor *heed__seen_sums(heed_tape *t, heed_tensor *p, heed_tensor *v,
-                             heed_tensor *visible);
-
 #endif
