@@ -122,7 +122,6 @@ void heed_attention_show(heed_tape *t, heed_tensor *weights, heed_attention_quer
     }
 }
 
-
 void heed_attention_show_made(heed_tape *t, int64_t batch, maker *make, void *user,
                               heed_attention_queries queries)
 {

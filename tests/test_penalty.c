@@ -355,8 +355,9 @@ START_TEST(refused)
     ck_assert_ptr_nonnull(forward(t, &m));
     ck_assert_int_eq(penalty.count, 0);
     heed_attention_penalty_end(t, &penalty);
-    ck_assert_str_eq(heed_error(t), "attention_penalty: no attention was recorded, for recording "
-                                    "is off");
+    ck_assert_str_eq(heed_error(t),
+                     "attention_penalty: no attention was recorded, for recording "
+                     "is off");
     heed_tape_reset(t);
     forward(t, &m);
     ck_assert_int_eq(heed_maps_count(maps), 2);
