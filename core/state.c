@@ -114,6 +114,8 @@ heed_tensor *heed_state_append(heed_tape *t, heed_state *s, heed_tensor *x, int 
         return heed_fail(t, "state: %s is NULL", s ? "the value" : "the state");
     if (x->flags & TENSOR_DIFFERENTIABLE)
         return heed_fail(t, "state: append is not differentiable; turn recording off");
+    if (capacity < 0)
+        return heed_fail(t, "state: the capacity %" PRId64 " is negative", capacity);
     if (axis < 0)
         axis += x->ndim;
     if (axis < 0 || axis >= x->ndim)

@@ -315,9 +315,17 @@ START_TEST(state_refuses)
     ck_assert_str_eq(heed_error(t), "state: it is empty");
     heed_tape_reset(t);
     heed_tensor *x = heed_full(t, HEED_SHAPE(2, 3), 1);
+    ck_assert_ptr_null(heed_state_append(t, s, x, 1, -1));
+    ck_assert_str_eq(heed_error(t), "state: the capacity -1 is negative");
+    heed_tape_reset(t);
+    x = heed_full(t, HEED_SHAPE(2, 3), 1);
     ck_assert_ptr_nonnull(heed_state_append(t, s, x, 1, 4));
     ck_assert_ptr_null(heed_state_append(t, s, x, 1, 4));
     ck_assert_str_eq(heed_error(t), "state: 3 more positions do not fit: 3 of 4 are taken");
+    heed_tape_reset(t);
+    heed_tensor *one = heed_full(t, HEED_SHAPE(2, 1), 1);
+    ck_assert_ptr_null(heed_state_append(t, s, one, 1, INT64_MIN)); /* a later call too */
+    ck_assert_str_eq(heed_error(t), "state: the capacity -9223372036854775808 is negative");
     heed_tape_reset(t);
     ck_assert_int_eq(heed_state_length(s), 3); /* nothing was lost */
     ck_assert_ptr_null(
