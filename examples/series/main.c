@@ -11,6 +11,7 @@
 #include "options.h"
 #include "text.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +67,7 @@ typedef struct steps {
 
 static bool steps_of(steps *d, const series *s, int64_t learned, char *error, size_t error_size)
 {
-    double sum = 0, square = 0, n = (double)(learned - 1);
+    double sum = 0, root = 0, n = (double)(learned - 1);
     d->scaled = malloc((size_t)s->count * sizeof *d->scaled);
     if (!d->scaled)
         return heed__say(error, error_size, "not enough memory");
@@ -74,12 +75,23 @@ static bool steps_of(steps *d, const series *s, int64_t learned, char *error, si
         sum += s->values[i + 1] - s->values[i];
     d->mean = sum / n;
     for (int64_t i = 0; i + 1 < learned; i++)
-        square += pow(s->values[i + 1] - s->values[i] - d->mean, 2);
-    d->deviation = sqrt(square / n);
+        root = hypot(root, s->values[i + 1] - s->values[i] - d->mean);
+    d->deviation = root / sqrt(n);
     if (!(d->deviation > 0))
         return heed__say(error, error_size, "the series never changes its pace");
-    for (int64_t i = 0; i + 1 < s->count; i++)
-        d->scaled[i] = (float)((s->values[i + 1] - s->values[i] - d->mean) / d->deviation);
+    if (d->deviation < 1 / SERIES_MOST)
+        return heed__say(error, error_size,
+                         "the series' steps have a deviation of %g, and need %g or more",
+                         d->deviation, 1 / SERIES_MOST);
+    for (int64_t i = 0; i + 1 < s->count; i++) {
+        double step = (s->values[i + 1] - s->values[i] - d->mean) / d->deviation;
+        if (fabs(step) > FLT_MAX)
+            return heed__say(error, error_size,
+                             "the step to value %lld is %g deviations of those learned from, "
+                             "and may be %g at most",
+                             (long long)i + 2, fabs(step), (double)FLT_MAX);
+        d->scaled[i] = (float)step;
+    }
     return true;
 }
 
@@ -189,6 +201,8 @@ static bool run(heed_tape *t, heed_params *ps, const settings *s, const series *
         return heed__say(error, error_size, "%s", heed_error(t));
     if (!trained)
         return heed__say(error, error_size, "not enough memory");
+    if (!isfinite(own))
+        return heed__say(error, error_size, "the model's forecasts are not finite numbers");
     int64_t period = s->period ? s->period : find_period(values, learned);
     printf("\n%lld values learned from, %lld forecast one step ahead; root of the mean square "
            "error\n\n  the value before         %#.4g\n  %4lld before, a season    %#.4g\n"

@@ -75,8 +75,16 @@ static int64_t find_column(line_reader *r, const char *name)
     field f = { 0 }, first = { 0 };
     for (; next_field(r, &f); columns++) {
         first = columns == 0 ? f : first;
-        if (name && is_named(&f, name))
+        if (name && is_named(&f, name)) {
+            if (found >= 0) {
+                heed__say(r->error, r->error_size,
+                          "%s:%lld: %s is the name of the columns %lld and %lld", r->path,
+                          (long long)r->number, heed__quote(name, strlen(name)).text,
+                          (long long)found + 1, (long long)columns + 1);
+                return -1;
+            }
             found = columns;
+        }
     }
     if (!name && columns == 1)
         return 0;
@@ -103,9 +111,10 @@ static bool read_value(line_reader *r, int64_t column, double *value)
         text[f.size] = '\0';
         *value = strtod(text, &end);
     }
-    if (end == text || *end != '\0' || !isfinite(*value))
-        return heed__say(r->error, r->error_size, "%s:%lld: %s is not a number", r->path,
-                         (long long)r->number, heed__quote(f.text, f.size).text);
+    if (end == text || *end != '\0' || !(fabs(*value) <= SERIES_MOST))
+        return heed__say(r->error, r->error_size, "%s:%lld: %s is not a number from %g to %g",
+                         r->path, (long long)r->number, heed__quote(f.text, f.size).text,
+                         -SERIES_MOST, SERIES_MOST);
     return true;
 }
 

@@ -5,6 +5,9 @@
 
 bool lines_next(line_reader *r)
 {
+    /* Some editors begin a file with U+FEFF. */
+    if (r->number == 0 && r->stop - r->next >= 3 && memcmp(r->next, "\xef\xbb\xbf", 3) == 0)
+        r->next += 3;
     if (r->next == r->stop)
         return false;
     const char *newline = memchr(r->next, '\n', (size_t)(r->stop - r->next));

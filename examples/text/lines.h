@@ -16,7 +16,7 @@ typedef struct line_reader {
     int64_t number;       /* from 1 */
 } line_reader;
 
-/* Moves on to the next line; false after the last one. */
+/* Moves on to the next line, at first past a byte order mark; false after the last one. */
 bool lines_next(line_reader *r);
 
 #endif

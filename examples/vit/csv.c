@@ -130,9 +130,6 @@ bool images_parse_csv(image_set *set, const char *path, const char *bytes, size_
                       .error = error,
                       .error_size = error_size };
     int64_t lines = 1, side;
-    /* Some editors begin a file with U+FEFF. */
-    if (size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
-        r.next += 3;
     for (size_t i = 0; i < size; i++)
         lines += bytes[i] == '\n';
     bool more = lines_next(&r);

@@ -55,8 +55,22 @@ awk 'BEGIN {
 is "the only column, lines as DOS" "$series" --data walk.csv $small --steps 100
 is "no peeking" attention_is_above 0.9 "the value before"
 
+# What some editors write: a byte order mark, and lines as DOS in the first line too.
+awk 'BEGIN { printf "\357\273\277" } { sub(/,[^,]*$/, ""); sub(/.*,/, ""); print $0 "\r" }' sales.csv >only.csv
+awk 'BEGIN { printf "\357\273\277" } { sub(/,[^,]*$/, ""); print $0 "\r" }' sales.csv >last.csv
+# shellcheck disable=SC2086
+is "without a byte order mark" "$series" --data sales.csv --column sales $small --steps 1
+cp .out unmarked
+# shellcheck disable=SC2086
+is "with one, before the name" "$series" --data only.csv --column sales $small --steps 1
+is "the same figures" cmp .out unmarked
+# shellcheck disable=SC2086
+is "and before others" "$series" --data last.csv --column sales $small --steps 1
+is "these are too" cmp .out unmarked
+
 refuses 1 "has 3 columns, the first being 'day, month'; --column says" --data sales.csv
 refuses 1 "has no column 'sale'" --data sales.csv --column sale
+refuses 1 "has 2 columns, the first being 'day, month'; --column says" --data last.csv
 refuses 1 "sales.csv:2: 'x' is not a number" --data sales.csv --column other
 refuses 1 "cannot read none.csv" --data none.csv
 refuses 1 "column needs --data" --column sales
@@ -68,6 +82,34 @@ printf 'a,b\n1,2\n3\n' >torn.csv
 refuses 1 "torn.csv:3: there is no column 2" --data torn.csv --column b
 awk 'BEGIN { print "x"; for (i = 0; i < 300; i++) print 2 * i }' >line.csv
 refuses 1 "never changes its pace" --data line.csv
+printf 'a,b,"a"\n1,2,3\n' >twice.csv
+refuses 1 "twice.csv:1: 'a' is the name of the columns 1 and 3" --data twice.csv --column a
+refuses 1 "1 values are too few" --data twice.csv --column b
+
+# scaled BY LAST: a series whose values have that exponent, and its last one.
+scaled() {
+    awk -v by="$1" -v last="$2" 'BEGIN {
+        print "x"
+        for (i = 0; i < 299; i++) print 1 + i * i % 17 by
+        print last
+    }'
+}
+scaled "" 3 >plain.csv
+scaled e98 3e98 >large.csv
+# shellcheck disable=SC2086
+is "a series" "$series" --data plain.csv $small --steps 1
+plain=$(error_of "the value before")
+# shellcheck disable=SC2086
+is "the same, large" "$series" --data large.csv $small --steps 1
+is "has large errors" test "$(error_of "the value before")" = "${plain}e+98"
+scaled e200 3e200 >larger.csv
+refuses 1 "larger.csv:2: '1e200' is not a number from -1e+100 to 1e+100" --data larger.csv
+scaled "" -1e400 >largest.csv
+refuses 1 "largest.csv:301: '-1e400' is not a number from" --data largest.csv
+scaled e-200 3e-200 >small.csv
+refuses 1 "steps have a deviation of [0-9.]*e-200, and need 1e-100" --data small.csv
+scaled "" 1e60 >leap.csv
+refuses 1 "the step to value 300 is [0-9.]*e+59 deviations" --data leap.csv
 refuses 1 "not divisible by heads" --width 30 --heads 4
 refuses 2 "window must be" --window 1
 finish
