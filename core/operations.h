@@ -542,10 +542,10 @@ typedef struct heed_attention_seen {
 typedef struct heed_attention_watch {
     void (*see)(heed_tape *t, const heed_attention_seen *seen, void *user);
     void *user;
-    int64_t example; /* which one of each batch */
-    /* Shows all of a batch, [B, H, T, S], as tensors that t records: a loss may be made of them
-     * (heed_attention_penalty in nn/training.h is such). Nothing is seen while t does not
-     * record, and heed_tape_reset ends the watch. */
+    int64_t example; /* which one of each batch; a recorded watch does not read it */
+    /* Shows all of a batch, [B, H, T, S], as tensors that t records and keeps: a loss may be
+     * made of them (heed_attention_penalty in nn/training.h is such). Nothing is seen while t
+     * does not record, and heed_tape_reset ends the watch. */
     bool recorded;
 } heed_attention_watch;
 /* From now on, until it is called with NULL, every attention on t shows its weights to
@@ -553,7 +553,8 @@ typedef struct heed_attention_watch {
  * recorded one, what is computed for that alone is not recorded, changes no bit of any result
  * and no random draw, and its memory is given back; if it fails, or there is no such example, t
  * fails. With NULL nothing is computed. Returns the former watch, `see` NULL where there was
- * none. nn/inspect.h has a watch that keeps maps. */
+ * none. Watching linear attention costs what it avoids, T S weights a head. nn/inspect.h has a
+ * watch that keeps maps. */
 HEED_API heed_attention_watch heed_watch_attention(heed_tape *t,
                                                    const heed_attention_watch *watch);
 HEED_API bool heed_attention_watched(const heed_tape *t);
@@ -577,8 +578,8 @@ typedef struct heed_linear_attention_options {
     bool causal; /* j <= i; as many queries as keys */
 } heed_linear_attention_options;
 /* o_i = sum_j (f(q_i) . f(k_j)) v_j / sum_j f(q_i) . f(k_j), in time and memory linear in the
- * length (Katharopoulos et al. 2020). Shapes as heed_attention; mask: bool [B, 1, 1, S] or what
- * broadcasts to it, true for keys that may be seen, or NULL. 0 where the denominator is 0.
+ * length (Katharopoulos et al. 2020). Shapes as heed_attention; mask: bool, broadcastable to
+ * [B, Hk, 1, S], true for keys that may be seen, or NULL. 0 where the denominator is 0.
  * options NULL: elu + 1, not causal. */
 HEED_API heed_tensor *heed_linear_attention(heed_tape *t, heed_tensor *q, heed_tensor *k,
                                             heed_tensor *v, heed_tensor *mask,

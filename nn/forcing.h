@@ -25,7 +25,7 @@ typedef enum heed_forcing_kind {
     HEED_FORCING_INVERSE_SIGMOID, /* first k/(k + e^(10 s/steps)) (k + 1)/k */
     /* `first` until the metric given first reaches `threshold`, `least` from then on. */
     HEED_FORCING_METRIC,
-    HEED_FORCING_NEVER /* 0: the decoder hears only itself */
+    HEED_FORCING_NEVER /* `least`: if that is 0 the decoder hears only itself */
 } heed_forcing_kind;
 /* The probability of the true token as training goes on: Bengio et al. 2015, section 2.4. */
 typedef struct heed_forcing {

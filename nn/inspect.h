@@ -72,8 +72,9 @@ HEED_API void heed_maps_clear(heed_maps *m); /* forgets all maps */
  * them; the second one there in one pass is "attention#2". A pass ends with heed_tape_reset,
  * with heed_rewind to before it (not with heed_return), and with the next heed_maps_watch: what
  * is seen then takes the place of the last pass's maps, or adds rows to them if options.append
- * says so. Steps of an alignment (heed_align_step with one query) add rows within a pass as
- * well: one map a pass. */
+ * says so. The steps of a decoder (HEED_QUERIES_FIRST, then HEED_QUERIES_MORE: attention with a
+ * cache, heed_align_step with one query) add rows within a pass as well: one map for a search,
+ * and for the next one in the same pass another, "attention#2". */
 HEED_API void heed_maps_watch(heed_maps *m, heed_tape *t);
 /* Notes weights [B, H, T, S] (of one example), [H, T, S] or [T, S], f32 or f64, under a name
  * and returns them. m NULL: only returns them. */

@@ -267,8 +267,10 @@ typedef struct heed_multihead_attention_options {
     int64_t left, right, prefix;
     heed_attention_score *score; /* changes the scores; takes the composed form */
     void *user;                  /* of score */
-    /* heed_linear_attention in place of the softmax; of the settings above and of masks it takes
-     * those that are not about scores, and it has no cache. */
+    /* heed_linear_attention in place of the softmax. It has no scores, so refused beside it are
+     * alibi, buckets, sinks, scale, cap, windowed, prefix, score, composed, attention_dropout
+     * and HEED_CAUSAL_BOTTOM_RIGHT, and in a call a cache, masks that are not bool or not
+     * broadcastable to [B, Hk, 1, S] (Hk = key_heads), and, if causal, other than T keys. */
     bool linear;
     heed_feature_map feature;
     int64_t positions; /* most positions a cache may be made for; 0: no limit */
@@ -298,7 +300,8 @@ HEED_API void heed_multihead_attention_init(heed_multihead_attention *m, heed_pa
  * to [B, H, T, S]. cache: NULL, or for self-attention x is the T positions after those it holds
  * (a prefix must come in one call, for its positions see what is there);
  * for cross-attention the source's keys and values are computed once and kept, and later calls
- * may leave the source NULL or give the same. Caches have no derivative: with recording off. */
+ * may leave the source NULL or give the same: it is not read, and only its length is compared
+ * with what the cache holds. Caches have no derivative: with recording off. */
 HEED_API heed_tensor *heed_multihead_attention_forward(heed_tape *t,
                                                        const heed_multihead_attention *m,
                                                        heed_tensor *x, heed_tensor *source,

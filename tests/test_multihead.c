@@ -348,6 +348,10 @@ static const struct {
     { { .heads = 2, .gate = (heed_gate)9 }, "there is no gate 9" },
     { { .heads = 2, .linear = true, .cap = 2 }, "linear attention has no scores, and no cap" },
     { { .heads = 2, .linear = true, .alibi = true }, "has no scores, and no ALiBi" },
+    { { .heads = 2, .linear = true, .composed = true }, "has no scores, and no composed form" },
+    { { .heads = 2, .linear = true, .attention_dropout = 0.1 }, "and no dropout of weights" },
+    { { .heads = 2, .linear = true, .causality = HEED_CAUSAL_BOTTOM_RIGHT },
+      "and no alignment to the last key" },
     { { .heads = 2, .linear = true, .feature = (heed_feature_map)7 }, "no feature map 7" },
     { { .heads = 2, .left = 3 }, "windowed is off, but the window reaches 3" },
     { { .heads = 2, .init = (heed_init)9 }, "there is no initialisation 9" },
@@ -426,6 +430,13 @@ START_TEST(unsound_calls)
     heed_params_free(ps);
     ps = make(&m, (heed_multihead_attention_options){ CAUSAL, .linear = true });
     refused(&m, none, none, 20, "linear attention has no cache");
+    refused(&m, none, HEED_SHAPE(T, T), 0, "the mask does not broadcast to [2,2,1,7]");
+    t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
+    x = drawn(t, HEED_SHAPE(B, T, C), 1);
+    ck_assert_ptr_null(heed_multihead_attention_forward(
+        t, &m, x, NULL, drawn(t, HEED_SHAPE(B, 1, 1, T), 2), NULL));
+    ck_assert_ptr_nonnull(strstr(heed_error(t), "is f64 but must be ids or a mask"));
+    heed_tape_free(t);
     heed_params_free(ps);
     ps = make(&m, (heed_multihead_attention_options){ .heads = H, .cross = true });
     refused(&m, none, none, 0, "cross-attention needs a source");

@@ -224,6 +224,8 @@ START_TEST(schedules)
     ck_assert_double_eq(heed_forcing_rate(&f, 99, NAN), 0.7);
     f = (heed_forcing){ .kind = HEED_FORCING_NEVER };
     ck_assert_double_eq(heed_forcing_rate(&f, 0, NAN), 0);
+    f.least = 0.25; /* no schedule gives less */
+    ck_assert_double_eq(heed_forcing_rate(&f, 0, NAN), 0.25);
     f = (heed_forcing){ .kind = HEED_FORCING_LINEAR, .least = 0.2, .steps = 100 };
     ck_assert_double_eq(heed_forcing_rate(&f, 0, NAN), 1);
     ck_assert(fabs(heed_forcing_rate(&f, 50, NAN) - 0.6) < 1e-15);
