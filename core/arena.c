@@ -15,9 +15,11 @@
 #include <sanitizer/asan_interface.h>
 #define POISON(p, n)   ASAN_POISON_MEMORY_REGION(p, n)
 #define UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
+#define GAP            ((size_t)64) /* poisoned after each piece, so that writing beyond one shows */
 #else
 #define POISON(p, n)   ((void)(p), (void)(n))
 #define UNPOISON(p, n) ((void)(p), (void)(n))
+#define GAP            ((size_t)0)
 #endif
 
 #define HEADER ((sizeof(arena_chunk) + 63) / 64 * 64)
@@ -115,22 +117,19 @@ static bool next_chunk(arena *a, size_t bytes)
 
 static void *bump(arena *a, size_t bytes, size_t align)
 {
-    if (a->current) {
-        size_t at = (a->current->used + align - 1) / align * align;
-        if (at <= a->current->size && bytes <= a->current->size - at) {
-            a->current->used = at + bytes;
-            a->bump += bytes;
-            UNPOISON((char *)a->current + at, bytes);
-            return (char *)a->current + at;
-        }
+    arena_chunk *c = a->current;
+    size_t at = c ? (c->used + align - 1) / align * align : 0;
+    if (!c || at > c->size || bytes > c->size - at) {
+        if (!next_chunk(a, bytes))
+            return NULL;
+        c = a->current;
+        at = c->used;
     }
-    if (!next_chunk(a, bytes))
-        return NULL;
-    void *p = (char *)a->current + a->current->used;
-    a->current->used += bytes;
+    size_t left = c->size - at - bytes, gap = GAP;
+    c->used = at + bytes + (left < gap ? left : gap);
     a->bump += bytes;
-    UNPOISON(p, bytes);
-    return p;
+    UNPOISON((char *)c + at, bytes);
+    return (char *)c + at;
 }
 
 static void note_peak(arena *a)
@@ -159,9 +158,11 @@ void *heed__arena_block(arena *a, size_t bytes, int *size_class)
         p = a->lists[c]->block;
         a->lists[c] = a->lists[c]->next;
         a->listed -= class_bytes(c);
-        UNPOISON(p, class_bytes(c));
+        UNPOISON(p, bytes);
     } else {
         p = bump(a, class_bytes(c), 64);
+        if (p)
+            POISON((char *)p + bytes, class_bytes(c) - bytes);
     }
     note_peak(a);
     return p;

@@ -70,6 +70,8 @@ bool heed__check_layout_differs(const heed_shape *shape, check_layout layout)
             return false;
         long_axes += shape->size[k] > 1;
     }
+    if (layout == LAYOUT_LOOSE)
+        return long_axes < shape->ndim;
     return layout != LAYOUT_ROWS && long_axes >= (layout == LAYOUT_TRANSPOSED ? 2 : 1);
 }
 
@@ -122,6 +124,10 @@ heed_tensor *heed__check_leaf(heed_tape *t, heed_dtype dtype, const heed_shape *
             x->strides[k] = -x->strides[k];
         }
         x->data = (char *)x->data + start * (int64_t)heed_dtype_size(dtype);
+    }
+    for (int k = 0; k < x->ndim && layout == LAYOUT_LOOSE; k++) {
+        if (x->shape[k] == 1)
+            x->strides[k] = 4099 + k;
     }
     for (int64_t i = 0; i < size; i++) {
         int64_t at = 0, rest = i;

@@ -352,7 +352,8 @@ static bool share_operands(check_trial *trial)
 static bool check_case(check_trial *trial, const workshop *w, int index)
 {
     static const char *const layouts[LAYOUT_COUNT] = { "contiguous", "transposed",
-                                                       "with negative strides", "expanded" };
+                                                       "with negative strides", "expanded",
+                                                       "with loose strides" };
     if (!heed__trial_begin(trial, trial->op, index, w->memory) ||
         !variant(trial, w, "contiguous", true))
         return false;

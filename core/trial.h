@@ -12,6 +12,7 @@ typedef enum {
     LAYOUT_TRANSPOSED, /* column-major: the first axis is the dense one */
     LAYOUT_REVERSED,   /* row-major with every stride negative */
     LAYOUT_EXPANDED,   /* one axis of stride 0 */
+    LAYOUT_LOOSE,      /* row-major, axes of extent 1 with strides that fit nothing */
     LAYOUT_COUNT
 } check_layout;
 

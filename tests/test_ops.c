@@ -63,6 +63,72 @@ START_TEST(records_are_complete)
 }
 END_TEST
 
+/* ---- operands that may not fit ---- */
+
+/* Refused in a sentence, or a result and its gradients; never memory that is nobody's, which the
+ * sanitized build sees. */
+static void try_shape(check_trial *trial, heed_tape *t, int operand, heed_shape shape)
+{
+    const heed_shape own = trial->shape[operand];
+    double *const values = trial->drawn[operand];
+    int64_t before, after;
+    heed__shape_size(&own, &before);
+    heed__shape_size(&shape, &after);
+    double *repeated = heed__trial_array(trial, after);
+    for (int64_t i = 0; i < after; i++)
+        repeated[i] = before ? values[i % before] : 0;
+    trial->shape[operand] = shape;
+    trial->drawn[operand] = repeated;
+    ck_assert(heed__trial_arrange(trial));
+    heed_tensor *leaf[HEED_CASE_OPERANDS];
+    heed_tensor *y = heed__trial_apply(trial, t, leaf);
+    ck_assert_msg(!y == (heed_error(t) != NULL), "%s, case %s, operand %d of another shape",
+                  trial->op->name, trial->c->label, operand);
+    if (y && trial->scalars > 0 && (y->dtype == HEED_F32 || y->dtype == HEED_F64))
+        heed_backward(t, heed_sum(t, y));
+    trial->shape[operand] = own;
+    trial->drawn[operand] = values;
+    ck_assert(heed__trial_arrange(trial));
+}
+
+START_TEST(other_shapes)
+{
+    const heed_op *op = heed_op_at(_i);
+    heed_report report = { .passed = true };
+    arena memory;
+    heed__arena_init(&memory, NULL, 0);
+    heed_tape *t = heed_tape_new(NULL);
+    for (int index = 0; index < op->case_count; index++) {
+        check_trial trial = { .op = op,
+                              .options = heed__check_options(NULL),
+                              .report = &report };
+        ck_assert(heed__trial_begin(&trial, op, index, &memory));
+        for (int i = 0; i < trial.n; i++) {
+            heed_shape shape = trial.shape[i];
+            if (trial.c->absent >> i & 1)
+                continue;
+            for (int k = 0; k < shape.ndim; k++) {
+                const int64_t others[] = { shape.size[k] + 1, shape.size[k] - 1,
+                                           3 * shape.size[k] };
+                for (int m = 0; m < 3; m++) {
+                    heed_shape other = shape;
+                    other.size[k] = others[m] < 0 ? 0 : others[m];
+                    try_shape(&trial, t, i, other);
+                }
+            }
+            heed_shape other = shape;
+            other.ndim += 1;
+            other.size[shape.ndim] = 2;
+            try_shape(&trial, t, i, other);
+            other.ndim = shape.ndim > 0 ? shape.ndim - 1 : 0;
+            try_shape(&trial, t, i, other);
+        }
+    }
+    heed_tape_free(t);
+    heed__arena_free(&memory);
+}
+END_TEST
+
 /* ---- large operands: the extents of a case are stretched, equal ones equally ---- */
 
 static const int64_t stretched[7][8] = {
@@ -402,6 +468,7 @@ int main(void)
     tcase_add_loop_test(rules, records_are_complete, 0, n);
     tcase_add_loop_test(rules, first_order, 0, n);
     tcase_add_loop_test(rules, second_order, 0, n);
+    tcase_add_loop_test(rules, other_shapes, 0, n);
     suite_add_tcase(suite, rules);
     TCase *machine = tcase_create("machine");
     tcase_set_timeout(machine, 60);

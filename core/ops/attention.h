@@ -39,6 +39,8 @@ kernel_attention heed__attention_arguments(const heed_call *c);
 bool heed__attention_check(heed_tape *t, const heed_call *c);
 /* The check without that of dtypes, for operands that another record numbers differently. */
 bool heed__attention_fits(heed_tape *t, const heed_call *c);
+/* Whether operand i of a gradient's record, o, go or lse, has the shape that it must have. */
+bool heed__attention_has(heed_tape *t, const heed_call *c, int i, heed_shape shape);
 bool heed__attention_shape(heed_tape *t, const heed_call *c, heed_result *r);
 void heed__attention_run(const heed_call *c, heed_tensor *y);
 

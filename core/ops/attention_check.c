@@ -173,6 +173,17 @@ bool heed__attention_fits(heed_tape *t, const heed_call *c)
            check_heads(t, c, c->x[ATTENTION_SINKS], "sinks");
 }
 
+bool heed__attention_has(heed_tape *t, const heed_call *c, int i, heed_shape shape)
+{
+    const heed_tensor *x = c->x[i];
+    char text[HEED_MAX_NDIM * 21 + 8];
+    bool same = x->ndim == shape.ndim;
+    for (int k = 0; same && k < shape.ndim; k++)
+        same = x->shape[k] == shape.size[k];
+    return same || heed_refuse(t, c, "operand %d must have shape %s", i,
+                               heed_shape_text(&shape, text, sizeof text));
+}
+
 bool heed__attention_check(heed_tape *t, const heed_call *c)
 {
     return heed__floats(t, c) && heed__attention_fits(t, c);

@@ -20,9 +20,21 @@ static kernel_attention gradient_arguments(const heed_call *c, const heed_tensor
 
 /* attention_grad.   Operands q, k, v, mask, bias, slopes, sinks, o, go, lse; the result is GQ,
  * GK, GV, packed. */
-static bool attention_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
+static bool check_gradient(heed_tape *t, const heed_call *c)
 {
     if (!heed__attention_check(t, c))
+        return false;
+    const heed_tensor *q = c->x[ATTENTION_Q];
+    heed_shape rows = HEED_SHAPE(q->shape[0], q->shape[1], q->shape[2]), o = rows;
+    o.ndim = 4;
+    o.size[3] = c->x[ATTENTION_V]->shape[3];
+    return heed__attention_has(t, c, ATTENTION_O, o) &&
+           heed__attention_has(t, c, ATTENTION_GO, o) &&
+           heed__attention_has(t, c, ATTENTION_LSE, rows);
+}
+static bool attention_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
+{
+    if (!check_gradient(t, c))
         return false;
     kernel_attention g = heed__attention_arguments(c);
     r->dtype = c->x[0]->dtype;
@@ -128,7 +140,7 @@ HEED_DEFINE_OP(attention_grad) = {
  * what the bias broadcasts over, block by block, so that no [B, H, T, S] is made for it. */
 static bool bias_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
-    if (!heed__attention_check(t, c))
+    if (!check_gradient(t, c))
         return false;
     if (!c->x[ATTENTION_BIAS])
         return heed_refuse(t, c, "there is no bias");
@@ -195,7 +207,7 @@ HEED_DEFINE_OP(attention_bias_grad) = {
 /* attention_slopes_grad.   The same operands; the result, [H], is -sum dS |p - j|. */
 static bool slopes_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
 {
-    if (!heed__attention_check(t, c))
+    if (!check_gradient(t, c))
         return false;
     if (!c->x[ATTENTION_SLOPES])
         return heed_refuse(t, c, "there are no slopes");

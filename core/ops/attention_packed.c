@@ -193,6 +193,10 @@ static bool packed_grad_shape(heed_tape *t, const heed_call *c, heed_result *r)
     unpacked u;
     unpack(c, &u);
     kernel_attention g = heed__attention_arguments(&u.call);
+    heed_shape joined = HEED_SHAPE(g.batch, g.queries, g.heads * g.width);
+    if (!heed__attention_has(t, c, 2, joined) || !heed__attention_has(t, c, 3, joined) ||
+        !heed__attention_has(t, c, 4, HEED_SHAPE(g.batch, g.heads, g.queries)))
+        return false;
     r->dtype = c->x[0]->dtype;
     r->shape = heed_shape_of(c->x[0]);
     r->scratch = heed__kernels(r->dtype)->attention_grad_scratch(&g);

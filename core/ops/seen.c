@@ -244,7 +244,7 @@ static void sums_run(const heed_call *c, heed_tensor *y)
     const portable_table *portable = heed__portable(y->dtype);
     sums_room room = room_of(c, 0);
     char *scratch = c->scratch;
-    heed_tensor p = contiguous_at(c->x[0], scratch), v = *c->x[1];
+    heed_tensor p = contiguous_at(c->x[0], scratch), v = contiguous_at(c->x[1], c->x[1]->data);
     int64_t factors = heed_size(&p), values = heed_size(&v);
     hide(c->x[2], c->x[0], &p);
     bool finite = portable->all_finite(p.data, factors) && portable->all_finite(v.data, values);
@@ -302,6 +302,12 @@ static const heed_case sums_cases[] = {
       .y = (const double[]){ INFINITY, 10, NAN, -INFINITY },
       .gx = { (const double[]){ INFINITY, 5, 0, 5, INFINITY, 5, INFINITY, 5 },
               (const double[]){ 0, 6 } } },
+    { .label = "one query and one key",
+      .x = { { .shape = HEED_DIMS(2, 1, 1) },
+             { .shape = HEED_DIMS(2, 1, 1) },
+             { .dtype = HEED_BOOL,
+               .shape = HEED_DIMS(2, 1, 1),
+               .values = (const double[]){ 1, 0 } } } },
     { .label = "no keys",
       .x = { { .shape = HEED_DIMS(2, 0) },
              { .shape = HEED_DIMS(0, 3) },
