@@ -1,5 +1,5 @@
 /* Reading a file whole and replacing one atomically. Knows memory.h, text.h and POSIX. */
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700 /* POSIX 2008, with realpath */
 
 #include "file.h"
 
@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,29 +85,57 @@ static bool writer_fail(heed__writer *writer, const char *path, const char *why)
     return false;
 }
 
-bool heed__writer_begin(heed__writer *writer, const char *path, const heed_allocator *allocator)
+/* The names of the file and of the temporary one beside it. */
+static bool take_names(heed__writer *writer, const char *path)
 {
-    *writer = (heed__writer){ .file = -1, .allocator = allocator };
     size_t length = strlen(path);
     writer->path_bytes = length + 1;
     writer->temporary_bytes = length + 32;
-    writer->path = heed__allocate(allocator, writer->path_bytes);
-    writer->temporary = heed__allocate(allocator, writer->temporary_bytes);
+    writer->path = heed__allocate(writer->allocator, writer->path_bytes);
+    writer->temporary = heed__allocate(writer->allocator, writer->temporary_bytes);
     if (!writer->path || !writer->temporary)
         return writer_fail(writer, path, "not enough memory for its name");
     memcpy(writer->path, path, length + 1);
     snprintf(writer->temporary, writer->temporary_bytes, "%s.tmp.%ld", path, (long)getpid());
+    return true;
+}
+
+/* A link stays, and what it points to is replaced. */
+static bool take_linked_names(heed__writer *writer, const char *path)
+{
+    char *target = realpath(path, NULL);
+    if (!target)
+        return writer_fail(writer, path, strerror(errno));
+    bool taken = take_names(writer, target);
+    free(target);
+    return taken;
+}
+
+bool heed__writer_begin(heed__writer *writer, const char *path, const heed_allocator *allocator)
+{
+    *writer = (heed__writer){ .file = -1, .allocator = allocator };
+    struct stat status;
+    bool linked = lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
+    if (!(linked ? take_linked_names(writer, path) : take_names(writer, path)))
+        return false;
 
     /* A folder in that place is found now, before a long computation's result is written in
-     * vain. */
-    struct stat status;
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
-        return writer_fail(writer, path, strerror(EISDIR));
+     * vain; and a device or a named pipe is not to be replaced by a file. */
+    bool exists = stat(writer->path, &status) == 0;
+    if (exists && !S_ISREG(status.st_mode))
+        return writer_fail(writer, path,
+                           S_ISDIR(status.st_mode) ? strerror(EISDIR)
+                                                   : "it is not a regular file");
 
     /* One of this name can only be left from a process that is gone. */
     unlink(writer->temporary);
     writer->file = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    return writer->file >= 0 || writer_fail(writer, path, strerror(errno));
+    if (writer->file < 0)
+        return writer_fail(writer, path, strerror(errno));
+    /* Who may read it stays as it was; a file system without this notion has nothing to keep. */
+    if (exists)
+        (void)fchmod(writer->file, status.st_mode & 0777);
+    return true;
 }
 
 bool heed__writer_add(heed__writer *writer, const void *bytes, size_t size)

@@ -15,7 +15,8 @@ bool heed__file_read(const char *path, const heed_allocator *allocator, unsigned
 
 /* Replaces a file in one step: everything goes to PATH.tmp.PID in the same folder, which is
  * flushed and then renamed over PATH. Any failure removes that file and leaves PATH as it was;
- * the first one sticks, so only commit's answer need be looked at.
+ * the first one sticks, so only commit's answer need be looked at. Of a symbolic link what it
+ * points to is replaced; what is no regular file (a folder, a device, a pipe) is refused.
  *
  *     heed__writer w;
  *     heed__writer_begin(&w, path, NULL);

@@ -143,6 +143,31 @@ START_TEST(file_refusals)
 }
 END_TEST
 
+/* Links stay and lead to the new contents; what is no file is not made one. */
+START_TEST(file_replaces_files_only)
+{
+    struct stat status;
+    const char *file = in_folder("file"), *link = in_folder("link"), *pipe = in_folder("pipe"),
+               *lost = in_folder("lost");
+    ck_assert(write_file(file, "old", 3));
+    ck_assert_int_eq(chmod(file, 0600), 0);
+    ck_assert_int_eq(symlink("file", link), 0);
+    ck_assert_msg(write_file(link, "newer", 5), "%s", error);
+    ck_assert(lstat(link, &status) == 0 && S_ISLNK(status.st_mode));
+    ck_assert(lstat(file, &status) == 0 && S_ISREG(status.st_mode));
+    ck_assert_int_eq((int)(status.st_mode & 0777), 0600);
+    ck_assert_int_eq((int)status.st_size, 5);
+    ck_assert_int_eq(mkfifo(pipe, 0600), 0);
+    ck_assert(!write_file(pipe, "x", 1));
+    ck_assert_ptr_nonnull(strstr(error, "pipe: it is not a regular file"));
+    ck_assert(lstat(pipe, &status) == 0 && S_ISFIFO(status.st_mode));
+    ck_assert_int_eq(symlink("nowhere", lost), 0);
+    ck_assert(!write_file(lost, "x", 1));
+    ck_assert_ptr_nonnull(strstr(error, "lost: No such file"));
+    ck_assert_int_eq(count_files(), 4);
+}
+END_TEST
+
 START_TEST(file_abandoned_and_stale)
 {
     const char *path = in_folder("a");
@@ -194,6 +219,7 @@ int main(void)
     tcase_add_checked_fixture(disk, make_folder, remove_folder);
     tcase_add_test(disk, file_is_replaced);
     tcase_add_test(disk, file_refusals);
+    tcase_add_test(disk, file_replaces_files_only);
     tcase_add_test(disk, file_abandoned_and_stale);
     tcase_add_test(disk, disk_full_keeps_the_old_file);
     suite_add_tcase(suite, disk);
