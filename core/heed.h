@@ -161,8 +161,8 @@ HEED_API void heed_on_error(heed_tape *t, void (*hook)(void *user, const char *s
 
 /* A position on the tape. heed_rewind forgets all that came after it; heed_return does so too
  * but carries y over, and does nothing (returns y) when something was recorded since, because
- * that needs its values, or while a recorded watch is on (heed_watch_attention), for it may keep
- * what it was shown. */
+ * that needs its values, or was shown to a recorded watch (heed_watch_attention), which may keep
+ * it. */
 typedef struct heed_position {
     void *at[6];
     size_t sizes[5];

@@ -545,7 +545,8 @@ typedef struct heed_attention_watch {
     int64_t example; /* which one of each batch; a recorded watch does not read it */
     /* Shows all of a batch, [B, H, T, S], as tensors that t records and keeps: a loss may be
      * made of them (heed_attention_penalty in nn/training.h is such). Nothing is seen while t
-     * does not record, and heed_tape_reset ends the watch. */
+     * does not record. The watch ends with heed_tape_reset, and with heed_rewind to before what it
+     * was shown. */
     bool recorded;
 } heed_attention_watch;
 /* From now on, until it is called with NULL, every attention on t shows its weights to

@@ -56,7 +56,7 @@ void heed_tape_reset(heed_tape *t)
     if (!t)
         return;
     heed__arena_reset(&t->arena);
-    if (t->watch.recorded) /* it keeps tensors of the step that ends here */
+    if (t->watch.recorded)
         heed_watch_attention(t, NULL);
     start_step(t);
     t->step++;
@@ -270,11 +270,19 @@ static void forget_scopes(heed_tape *t, size_t count)
     }
 }
 
+/* Whoever watches may keep what a recorded watch shows. */
+static bool recorded_since(const heed_tape *t, heed_position position)
+{
+    return t->watch.recorded && t->shown > (int64_t)position.sizes[4];
+}
+
 void heed_rewind(heed_tape *t, heed_position position)
 {
     /* A failed mark rewinds nothing. */
     if (!t || !position.at[5])
         return;
+    if (recorded_since(t, position))
+        heed_watch_attention(t, NULL);
     arena_mark mark = { position.at[0], position.sizes[0], position.sizes[1], position.sizes[2],
                         (const arena_free **)position.at[1] };
     t->last = position.at[2];
@@ -292,16 +300,10 @@ void heed_rewind(heed_tape *t, heed_position position)
     heed__uses_changed(t);
 }
 
-/* What a recorded watch has been shown since the mark may be kept by whoever watches. */
-static bool recorded_watch(const heed_tape *t)
-{
-    return t->watch.see && t->watch.recorded && t->recording;
-}
-
 heed_tensor *heed_return(heed_tape *t, heed_position position, heed_tensor *y)
 {
     if (!t || t->failed || !y || !position.at[5] || t->last != position.at[2] ||
-        (y->flags & TENSOR_DIFFERENTIABLE) || recorded_watch(t))
+        (y->flags & TENSOR_DIFFERENTIABLE) || recorded_since(t, position))
         return y;
     y = heed_contiguous(t, y);
     if (!y)

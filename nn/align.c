@@ -254,8 +254,10 @@ static heed_tensor *normalise(heed_tape *t, const heed_align *m, heed_tensor *sc
 /* weights [B, T, S] */
 static void move_on(heed_tape *t, heed_align_history *history, heed_tensor *weights)
 {
+    if (!weights || weights->shape[1] == 0)
+        return;
     heed_tensor *sum = heed_sum_axes(t, weights, 1, (int[]){ 1 }, false);
-    history->position += weights ? weights->shape[1] : 0;
+    history->position += weights->shape[1];
     history->previous = heed_select(t, weights, 1, -1);
     history->coverage = history->coverage ? heed_add(t, history->coverage, sum) : sum;
 }

@@ -28,8 +28,8 @@ static heed_tensor *perturbed(heed_tape *t, heed_tensor *p)
 /* 1 at the largest of a row and 0 elsewhere, nowhere where nothing is seen. */
 static heed_tensor *largest_alone(heed_tape *t, heed_tensor *x, heed_tensor *seen)
 {
-    if (!x)
-        return NULL;
+    if (!x || x->shape[x->ndim - 1] == 0)
+        return x;
     heed_tensor *ids = heed_argmax(t, x, -1, false);
     return heed__align_hide(t, heed_one_hot(t, ids, x->shape[x->ndim - 1]), seen);
 }

@@ -138,38 +138,55 @@ static void rank(heed_decoded *d, int *count, candidate c)
     d->ranked[place] = c;
 }
 
-/* Log-probabilities of a row of logits, into d->row. */
-static bool normalise(heed_decoded *d, const heed_tensor *logits, int64_t row)
+/* Log-probabilities of a row of logits, into d->row. Infinite ones are limits: inf shares the
+ * probability with its like, -inf has none, and nothing can follow where all have none. */
+static bool normalise(heed_tape *t, heed_decoded *d, const heed_tensor *logits, int64_t row,
+                      int64_t step)
 {
     double largest = -INFINITY, sum = 0;
     for (int64_t i = 0; i < d->vocabulary; i++) {
         d->row[i] = heed_at(logits, row * d->vocabulary + i);
         if (isnan(d->row[i]))
-            return false;
+            return heed_fail(t, "decode: the logits of example %lld hold NaN at step %lld",
+                             (long long)(row / d->options.beam), (long long)step) != NULL;
         largest = fmax(largest, d->row[i]);
     }
+    for (int64_t i = 0; i < d->vocabulary; i++) {
+        d->row[i] = d->row[i] == largest ? 0 : d->row[i] - largest;
+        sum += exp(d->row[i]);
+    }
     for (int64_t i = 0; i < d->vocabulary; i++)
-        sum += exp(d->row[i] - largest);
-    for (int64_t i = 0; i < d->vocabulary; i++)
-        d->row[i] -= largest + log(sum);
+        d->row[i] = isinf(largest) && largest < 0 ? largest : d->row[i] - log(sum);
     return true;
 }
 
-/* The candidates of an example, ranked: of a sampler the one it draws. False for NaN. */
-static bool continuations(heed_decoded *d, const heed_tensor *logits, int64_t example,
-                          int *count)
+static bool nothing_follows(const heed_decoded *d)
+{
+    for (int64_t i = 0; i < d->vocabulary; i++) {
+        if (!isinf(d->row[i]))
+            return false;
+    }
+    return true;
+}
+
+/* The candidates of an example, ranked: of a sampler the one it draws. */
+static bool continuations(heed_tape *t, heed_decoded *d, const heed_tensor *logits,
+                          int64_t example, int64_t step, int *count)
 {
     int beam = d->options.beam;
     *count = 0;
     for (int64_t h = example * beam; h < (example + 1) * beam; h++) {
         if (isinf(d->log_p[h]))
             continue;
-        if (!normalise(d, logits, h))
+        if (!normalise(t, d, logits, h, step))
             return false;
         if (d->options.sampler) {
             int32_t id = heed_sampler_choose(d->options.sampler, logits, h);
+            if (id < 0 && nothing_follows(d))
+                continue;
             if (id < 0)
-                return false;
+                return heed_fail(t, "decode: the sampler is not one of %lld tokens",
+                                 (long long)d->vocabulary) != NULL;
             rank(d, count, (candidate){ d->log_p[h] + d->row[id], h, id });
             continue;
         }
@@ -194,11 +211,12 @@ static bool decided(const heed_decoded *d, int64_t example, double best_live)
 }
 
 /* Moves an example on by one token. */
-static bool advance(heed_decoded *d, const heed_tensor *logits, int64_t example, int64_t length)
+static bool advance(heed_tape *t, heed_decoded *d, const heed_tensor *logits, int64_t example,
+                    int64_t length)
 {
     int beam = d->options.beam, count, kept = 0;
     int64_t longest = d->options.longest, first = example * beam;
-    if (!continuations(d, logits, example, &count))
+    if (!continuations(t, d, logits, example, length, &count))
         return false;
     for (int i = 0; i < count && kept < beam; i++) {
         const candidate *c = &d->ranked[i];
@@ -275,9 +293,8 @@ static bool search(heed_tape *t, heed_decoded *d, const heed_decoder *decoder)
         for (int64_t example = 0; example < d->batch; example++) {
             if (d->over[example])
                 continue;
-            if (!advance(d, logits, example, length))
-                return heed_fail(t, "decode: the logits of example %lld hold NaN at step %lld",
-                                 (long long)example, (long long)length) != NULL;
+            if (!advance(t, d, logits, example, length))
+                return false;
             live = live || !d->over[example];
         }
         int32_t *swap = d->ids;

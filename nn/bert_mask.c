@@ -5,7 +5,9 @@ static bool sound(heed_tape *t, const heed_tensor *ids, const heed_masking *o)
 {
     if (heed_error(t))
         return false;
-    if (!ids || ids->ndim != 2 || ids->dtype != HEED_I32)
+    if (!o)
+        heed_fail(t, "mask_tokens: the options are NULL");
+    else if (!ids || ids->ndim != 2 || ids->dtype != HEED_I32)
         heed_fail(t, "mask_tokens: ids need dtype i32 and shape [B, T]");
     else if (!(o->share >= 0 && o->share <= 1))
         heed_fail(t, "mask_tokens: share %g is not in [0, 1]", o->share);
@@ -15,6 +17,8 @@ static bool sound(heed_tape *t, const heed_tensor *ids, const heed_masking *o)
     else if (o->first < 0 || o->first >= o->vocabulary)
         heed_fail(t, "mask_tokens: there are no words from id %d below %d", (int)o->first,
                   (int)o->vocabulary);
+    else if (o->mask < 0)
+        heed_fail(t, "mask_tokens: the mask's id %d is negative", (int)o->mask);
     return heed_error(t) == NULL;
 }
 

@@ -34,8 +34,8 @@ typedef struct heed_sampler heed_sampler;
 HEED_API heed_sampler *heed_sampler_new(int64_t vocabulary, heed_sampling_options options,
                                         const heed_allocator *allocator);
 HEED_API void heed_sampler_free(heed_sampler *s);
-/* The next token of a row of logits [..., vocabulary], -1 if the row holds NaN or has another
- * width. Ties go to the smaller id; sums run in f64 and in a fixed order, so the same logits and
+/* The next token of a row of logits [..., vocabulary], -1 if the row holds NaN or nothing but
+ * -inf, or has another width. An infinite logit takes all the probability there is. Ties go to the smaller id; sums run in f64 and in a fixed order, so the same logits and
  * the same draw give the same token everywhere. */
 HEED_API int32_t heed_sampler_choose(heed_sampler *s, const heed_tensor *logits, int64_t row);
 /* Where the draws are: to save, or to set. */
@@ -75,7 +75,7 @@ typedef struct heed_hypothesis {
 typedef struct heed_decoded heed_decoded;
 /* Decodes a batch: the decoder's n is batch times beam, example by example. NULL when the tape
  * has failed, with the reason there. Nothing is recorded; what the decoder keeps lives on the
- * tape. */
+ * tape. A sequence that nothing can follow, all logits being -inf, is dropped. */
 HEED_API heed_decoded *heed_decode(heed_tape *t, const heed_decoder *decoder, int64_t batch,
                                    heed_decode_options options);
 HEED_API void heed_decoded_free(heed_decoded *d);

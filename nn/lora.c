@@ -68,20 +68,34 @@ static bool fits(heed_params *ps, const heed_parameter *weight, int64_t rank)
 {
     char name[600];
     int64_t out = weight->shape.size[0], in = weight->shape.size[1];
-    if (weight->adapter || heed_params_find(ps, name_of(name, sizeof name, weight, "lora_a")))
+    const heed_parameter *merged =
+        heed_params_find(ps, name_of(name, sizeof name, weight, "lora_a"));
+    if (weight->adapter)
         heed_params_fail(ps, "lora: %s has an adapter already", weight->name);
+    else if (merged && (merged->shape.ndim != 2 || merged->shape.size[0] != rank ||
+                        merged->shape.size[1] != in))
+        heed_params_fail(ps,
+                         "lora: rank %lld is not that of %s, which is there from an adapter "
+                         "that was merged",
+                         (long long)rank, merged->name);
     else if (rank > in || rank > out)
         heed_params_fail(ps, "lora: rank %lld is larger than an extent of %s [%lld,%lld]",
                          (long long)rank, weight->name, (long long)out, (long long)in);
     return !heed_params_error(ps);
 }
 
+/* What an adapter that was merged has left behind serves again. */
 static heed_parameter *new_part(heed_params *ps, const heed_parameter *weight, const char *part,
                                 heed_shape shape, unsigned flags)
 {
     char name[600];
     name_of(name, sizeof name, weight, part);
-    heed_parameter *p = heed_parameter_new(ps, name, shape, flags);
+    heed_parameter *p = heed_params_find(ps, name);
+    if (p) {
+        p->flags &= ~(unsigned)HEED_FROZEN;
+        return p;
+    }
+    p = heed_parameter_new(ps, name, shape, flags);
     if (p && strcmp(p->name, name) != 0)
         return heed_params_fail(ps, "lora: a scope is open: %s became %s", name, p->name);
     return p;
@@ -98,6 +112,7 @@ static void register_parts(heed_params *ps, heed_parameter *const *weights, int 
         heed_shape wide = HEED_SHAPE(o->rank, in), tall = HEED_SHAPE(out, o->rank);
         adapters[i].dropout = o->dropout;
         adapters[i].a = new_part(ps, w, "lora_a", wide, HEED_DECAY);
+        heed_init_constant(adapters[i].a, 0);
         heed_init_normal(adapters[i].a, 1 / sqrt((double)in), o->random);
         adapters[i].b = new_part(ps, w, "lora_b", tall, HEED_DECAY);
     }

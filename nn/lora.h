@@ -48,7 +48,8 @@ HEED_API int heed_lora_attach(heed_params *ps, const char *pattern, heed_lora_op
 /* Adds (alpha/r) B A to every weight that has an adapter and leaves the layer without one: it
  * computes the same function up to rounding, at the cost of the plain layer. A and B stay in
  * the set, frozen, with B = 0; "!" HEED_LORA_PARAMETERS saves the model without them. Weights
- * stay frozen until heed_params_freeze thaws them. Between steps. Returns how many. */
+ * stay frozen until heed_params_freeze thaws them. Another adapter of the same rank may then be
+ * attached; it begins anew in A and B. Between steps. Returns how many. */
 HEED_API int heed_lora_merge(heed_params *ps);
 
 #ifdef __cplusplus

@@ -186,6 +186,9 @@ static bool check_forward(heed_tape *t, const heed_multihead_attention *m, const
     else if (o->cross && cache && source && heed_cache_length(cache) > 0 &&
              source->shape[1] != heed_cache_length(cache))
         wrong = "the cache holds a source of another length; clear it first";
+    else if (o->cross && cache && (o->causality != HEED_NOT_CAUSAL || o->windowed))
+        wrong = "a cache of a source does not know the places of queries, which causality and "
+                "windows need";
     else if (cache && o->linear)
         wrong = "linear attention has no cache";
     else if (cache && o->positions && positions_of(o, x, source, cache) > o->positions)
@@ -217,11 +220,18 @@ static heed_attention_options attention_options(heed_tape *t, const heed_multihe
     return options;
 }
 
-/* A mask of numbers is a bias. */
+/* A mask of numbers is a bias, beside T5's [H, T, S] if there is one. */
 static heed_tensor *bias_of(heed_tape *t, heed_attention_options *options, heed_tensor *mask)
 {
     if (!mask || (mask->dtype != HEED_F32 && mask->dtype != HEED_F64))
         return mask;
+    for (int i = 1; i <= mask->ndim && options->bias; i++) {
+        int64_t extent = mask->shape[mask->ndim - i];
+        if (extent != 1 && i < 4 && extent != options->bias->shape[3 - i])
+            return heed_fail(
+                t, "multihead_attention: the mask has extent %lld at axis %d, not %lld",
+                (long long)extent, -i, (long long)options->bias->shape[3 - i]);
+    }
     options->bias = options->bias ? heed_add(t, options->bias, mask) : mask;
     return NULL;
 }

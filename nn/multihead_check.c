@@ -126,6 +126,8 @@ static bool check_rope(heed_params *ps, int64_t width, const heed_rope_options *
                     : !(r->linear >= 0) ? r->linear
                     : !(r->ntk >= 0)    ? r->ntk
                                         : (double)r->offset);
+    if (r->offset > INT64_MAX / 2) /* what a cache holds is added */
+        return fail(ps, "the rotary offset is too large:", (double)r->offset);
     return true;
 }
 

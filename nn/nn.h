@@ -301,7 +301,8 @@ HEED_API void heed_multihead_attention_init(heed_multihead_attention *m, heed_pa
  * (a prefix must come in one call, for its positions see what is there);
  * for cross-attention the source's keys and values are computed once and kept, and later calls
  * may leave the source NULL or give the same: it is not read, and only its length is compared
- * with what the cache holds. Caches have no derivative: with recording off. */
+ * with what the cache holds, and neither causality nor a window is possible, for which the place
+ * of x among the queries would count. Caches have no derivative: with recording off. */
 HEED_API heed_tensor *heed_multihead_attention_forward(heed_tape *t,
                                                        const heed_multihead_attention *m,
                                                        heed_tensor *x, heed_tensor *source,

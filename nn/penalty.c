@@ -32,11 +32,6 @@ heed_tensor *heed_attention_entropy(heed_tape *t, heed_tensor *weights)
 static void add_term(heed_tape *t, const heed_attention_seen *seen, void *user)
 {
     heed_attention_penalty *p = user;
-    if (p->count > 0 && seen->number <= p->last) {
-        heed_fail(t, "attention_penalty: the tape was rewound to before what has been seen");
-        return;
-    }
-    p->last = seen->number;
     heed_tensor *term = p->term(t, seen->weights);
     if (term && term->ndim != 0)
         heed_fail(t, "attention_penalty: a term must be a single number");
@@ -66,7 +61,7 @@ heed_tensor *heed_attention_penalty_end(heed_tape *t, heed_attention_penalty *p)
     if (watch.see != add_term || watch.user != p) {
         heed_watch_attention(t, &watch);
         return heed_fail(t, "attention_penalty: the watch that was begun is on no more: the "
-                            "tape was reset, or another was begun and not ended");
+                            "tape was reset or rewound, or another was begun and not ended");
     }
     if (p->count == 0)
         return heed_fail(t, "attention_penalty: no attention was recorded%s",

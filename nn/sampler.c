@@ -112,6 +112,8 @@ int32_t heed_sampler_choose(heed_sampler *s, const heed_tensor *logits, int64_t 
             best = i;
         }
     }
+    if (isinf(largest) && largest < 0)
+        return -1;
     /* A lone infinity takes all the probability there is. */
     if (o->temperature == 0 || isinf(largest))
         return (int32_t)best;

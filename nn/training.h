@@ -116,13 +116,13 @@ typedef struct heed_attention_penalty {
     heed_attention_term *term;
     /* ---- filled in ---- */
     heed_tensor *sum;
-    int64_t count, last; /* terms; the number of the attention seen last */
+    int64_t count; /* of terms */
     heed_attention_watch former;
 } heed_attention_penalty;
 /* Takes the place of a watch (heed_maps_watch, say) until the end, but penalties begun within one
  * another see the same attentions, and end in the other order. Both calls belong to one step,
- * with recording on: the tape's reset ends a penalty (a watch whose place it took is then to be
- * set again). The tape holds p until then. */
+ * with recording on: the tape's reset, or a rewind to before what has been seen, ends a penalty
+ * (a watch whose place it took is then to be set again). The tape holds p until then. */
 HEED_API void heed_attention_penalty_begin(heed_tape *t, heed_attention_penalty *p,
                                            heed_attention_term *term);
 /* The mean of the terms over the attentions seen (each step of a decoder is one), 0-d. */

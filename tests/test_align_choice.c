@@ -249,6 +249,38 @@ START_TEST(argmax_trains_values_only)
 }
 END_TEST
 
+/* A sentence of no keys gives 0, no queries give nothing, however keys are chosen. */
+START_TEST(empty)
+{
+    static const int64_t extents[2][2] = { { 0, 1 }, { 3, 0 } }; /* keys, queries */
+    for (int normaliser = 0; normaliser <= HEED_ALIGN_ENTMAX15; normaliser++) {
+        heed_align m;
+        heed_params *ps = heed_params_new(HEED_F64, NULL);
+        heed_align_init(&m, ps, "m", 2, 2,
+                        (heed_align_options){ .score = HEED_ALIGN_DOT,
+                                              .normaliser = (heed_align_normaliser)normaliser,
+                                              .choice = (heed_align_choice)_i });
+        for (int i = 0; i < 2; i++) {
+            int64_t keys = extents[i][0], queries = extents[i][1];
+            heed_tape *t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
+            heed_set_training(t, true);
+            heed_tensor *k = heed_full(t, HEED_SHAPE(2, keys, 2), 1),
+                        *q = heed_full(t, HEED_SHAPE(2, queries, 2), 1);
+            heed_align_memory memory = heed_align_prepare(t, &m, k, NULL, NULL);
+            heed_align_history history = { 0 };
+            heed_aligned a = heed_align_step(t, &m, q, &memory, &history);
+            ck_assert_msg(a.context != NULL, "%s", heed_error(t));
+            ck_assert_int_eq(heed_size(a.context), 2 * queries * 2);
+            for (int64_t j = 0; j < heed_size(a.context); j++)
+                ck_assert_double_eq(heed_at(a.context, j), 0);
+            ck_assert_int_eq(history.position, queries);
+            heed_tape_free(t);
+        }
+        heed_params_free(ps);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("align_choice");
@@ -262,6 +294,7 @@ int main(void)
     suite_add_tcase(suite, estimators);
     TCase *choices = tcase_create("choices");
     tcase_add_test(choices, argmax_trains_values_only);
+    tcase_add_loop_test(choices, empty, 0, HEED_ALIGN_REINFORCE + 1);
     tcase_add_loop_test(choices, one_key_alone, HEED_ALIGN_ARGMAX, HEED_ALIGN_GUMBEL);
     tcase_add_loop_test(choices, one_key_alone, HEED_ALIGN_GUMBEL_HARD,
                         HEED_ALIGN_REINFORCE + 1);

@@ -216,6 +216,31 @@ START_TEST(not_finite_in_weights)
 }
 END_TEST
 
+/* The only key that is seen has all the weight, however low its score. */
+START_TEST(lowest_score)
+{
+    static const bool sees[2] = { false, true }, none[2] = { false, false };
+    for (int f64 = 0; f64 < 2; f64++) {
+        heed_tape *t = heed_tape_new(NULL);
+        heed_dtype dtype = f64 ? HEED_F64 : HEED_F32;
+        heed_tensor *one = heed_cast(t, heed_full(t, HEED_SHAPE(1, 1, 2, 1), 1), dtype);
+        heed_tensor *q = heed_watch(t, heed_contiguous(t, heed_slice(t, one, 2, 0, 1, 1)));
+        heed_tensor *k = heed_scale(t, one, f64 ? -1e300 : -1e38);
+        heed_attention_options o = { .composed = _i };
+        heed_tensor *mask = heed_mask(t, HEED_SHAPE(2), sees);
+        heed_tensor *p = heed_attention_weights(t, q, k, mask, &o);
+        ck_assert_double_eq(heed_at(p, 0), 0);
+        ck_assert_double_eq(heed_at(p, 1), 1);
+        mask = heed_mask(t, HEED_SHAPE(2), none); /* and where nothing is seen, 0 */
+        p = heed_attention_weights(t, q, k, mask, &o);
+        ck_assert_double_eq(heed_at(p, 1), 0);
+        ck_assert(heed_backward(t, heed_sum(t, p)));
+        ck_assert_double_eq(heed_at(heed_gradient(t, q), 0), 0);
+        heed_tape_free(t);
+    }
+}
+END_TEST
+
 /* A query that is NaN and sees nothing: 0, and nobody notices. */
 START_TEST(blind_query)
 {
@@ -630,6 +655,7 @@ int main(void)
     tcase_add_loop_test(tests, fused_is_composed, 0, sizeof variants / sizeof *variants);
     tcase_add_loop_test(tests, not_finite, 0, 3);
     tcase_add_loop_test(tests, not_finite_in_weights, 0, 2);
+    tcase_add_loop_test(tests, lowest_score, 0, 2);
     tcase_add_loop_test(tests, blind_query, 0, 4);
     tcase_add_loop_test(tests, memory_of_what_is_not_finite, 0, 3);
     tcase_add_test(tests, weights_of_the_same_call);

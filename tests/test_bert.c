@@ -383,6 +383,9 @@ START_TEST(unsound_operands)
     o.vocabulary = FIRST;
     refused(heed_mask_tokens(t, all_ids(), NULL, &o).inputs, "no words from id 5 below 5");
     refused(heed_mask_tokens(t, NULL, NULL, &o).inputs, "ids need dtype i32");
+    refused(heed_mask_tokens(t, all_ids(), NULL, NULL).inputs, "the options are NULL");
+    heed_masking negative = { .share = .15, .mask = -1, .first = 2, .vocabulary = 5 };
+    refused(heed_mask_tokens(t, all_ids(), NULL, &negative).inputs, "the mask's id -1");
 }
 END_TEST
 

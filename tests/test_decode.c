@@ -89,6 +89,7 @@ START_TEST(unsound_sampling)
     ck_assert_int_eq(heed_sampler_choose(s, heed_slice(t, four(), 1, 0, 3, 1), 0), -1);
     x = heed_constant(t, HEED_SHAPE(4), (const double[]){ 0, INFINITY, 1, 2 });
     ck_assert_int_eq(heed_sampler_choose(s, x, 0), 1);
+    ck_assert_int_eq(heed_sampler_choose(s, heed_full(t, HEED_SHAPE(4), -INFINITY), 0), -1);
     heed_sampler_free(s);
 }
 END_TEST
@@ -270,6 +271,85 @@ static heed_tensor *odd_step(heed_tape *tape, void *user, heed_tensor *last, int
     }
 }
 
+static heed_tensor *constant_step(heed_tape *tape, void *user, heed_tensor *last,
+                                  int64_t position)
+{
+    (void)position;
+    return heed_full(tape, HEED_SHAPE(last->shape[0], 4), *(const double *)user);
+}
+
+/* Infinite logits are limits: token 1, then 2 or 3 alike; nothing follows 3. */
+static heed_tensor *infinite_step(heed_tape *tape, void *user, heed_tensor *last,
+                                  int64_t position)
+{
+    static const double first[4] = { 0, INFINITY, 5, -INFINITY },
+                        second[4] = { 9, 1, INFINITY, INFINITY }, third[4] = { 0, -50, 0, 0 };
+    double logits[8];
+    (void)user;
+    for (int i = 0; i < last->shape[0]; i++) {
+        bool over = position > 1 && heed_at(last, i) == 3;
+        for (int id = 0; id < 4; id++)
+            logits[4 * i + id] = over            ? -INFINITY
+                                 : position == 0 ? first[id]
+                                 : position == 1 ? second[id]
+                                                 : third[id];
+    }
+    return heed_constant(tape, HEED_SHAPE(last->shape[0], 4), logits);
+}
+
+static bool keep_order(heed_tape *tape, void *user, heed_tensor *from)
+{
+    (void)tape, (void)user, (void)from;
+    return true;
+}
+
+START_TEST(infinite)
+{
+    heed_decoder d = { infinite_step, keep_order, NULL };
+    heed_decode_options o = { .end = -1, .longest = 2, .beam = 2, .best = 2 };
+    heed_decoded *found = heed_decode(t, &d, 1, o);
+    ck_assert_msg(found != NULL, "%s", heed_error(t));
+    for (int rank = 0; rank < 2; rank++) {
+        heed_hypothesis h = heed_decoded_at(found, 0, rank);
+        ck_assert_int_eq(h.length, 2);
+        ck_assert_int_eq(h.ids[0], 1);
+        ck_assert_int_eq(h.ids[1], 2 + rank);
+        ck_assert_double_eq_tol(h.log_probability, -log(2), 1e-15);
+    }
+    heed_decoded_free(found);
+    o.longest = 3; /* 1 3 has come to its end */
+    found = heed_decode(t, &d, 1, o);
+    for (int rank = 0; rank < 2; rank++) {
+        heed_hypothesis h = heed_decoded_at(found, 0, rank);
+        ck_assert_int_eq(h.length, 3);
+        ck_assert_int_eq(h.ids[1], 2);
+        ck_assert_double_eq_tol(h.log_probability, -log(2) - log(3), 1e-14);
+    }
+    heed_decoded_free(found);
+    /* A sampler of 3 tokens; one that draws; and nothing at all that could follow. */
+    o = (heed_decode_options){ .end = -1, .longest = 2 };
+    o.sampler = heed_sampler_new(4, (heed_sampling_options){ .temperature = 1 }, NULL);
+    found = heed_decode(t, &d, 1, o);
+    ck_assert_int_eq(heed_decoded_at(found, 0, 0).ids[0], 1);
+    heed_decoded_free(found);
+    double nothing = -INFINITY;
+    heed_decoder blocked = { constant_step, NULL, &nothing };
+    for (int drawn = 0; drawn < 2; drawn++) {
+        heed_decode_options how = o;
+        how.sampler = drawn ? o.sampler : NULL;
+        found = heed_decode(t, &blocked, 2, how);
+        ck_assert_msg(found != NULL, "%s", heed_error(t));
+        ck_assert_ptr_null(heed_decoded_at(found, 1, 0).ids);
+        heed_decoded_free(found);
+    }
+    heed_sampler_free(o.sampler);
+    o.sampler = heed_sampler_new(3, (heed_sampling_options){ .temperature = 1 }, NULL);
+    ck_assert_ptr_null(heed_decode(t, &d, 1, o));
+    ck_assert_str_eq(heed_error(t), "decode: the sampler is not one of 4 tokens");
+    heed_sampler_free(o.sampler);
+}
+END_TEST
+
 START_TEST(refusals)
 {
     int which = 0;
@@ -368,6 +448,7 @@ int main(void)
     tcase_add_loop_test(tests, a_wide_beam_finds_the_best, 0, 2);
     tcase_add_test(tests, greedy);
     tcase_add_test(tests, sampled);
+    tcase_add_test(tests, infinite);
     tcase_add_test(tests, refusals);
     tcase_add_test(tests, memory_runs_out);
     suite_add_tcase(suite, tests);

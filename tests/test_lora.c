@@ -260,6 +260,43 @@ START_TEST(merging)
     for (int i = 0; i < b->size; i++)
         ck_assert_double_eq(((double *)b->data)[i], 0);
     ck_assert_int_eq(heed_params_trainable(ps), 7 * IN + HIDDEN); /* the table, a bias */
+    heed_params_free(ps);
+}
+END_TEST
+
+/* One adapter after the other, each merged. */
+START_TEST(again)
+{
+    net m;
+    double before[ROWS * OUT], after[ROWS * OUT];
+    heed_params *ps = new_net(&m, HEED_F64, 4);
+    attach(ps, "*");
+    train(ps);
+    heed_lora_merge(ps);
+    values_of(&m, HEED_F64, before);
+    int count = heed_params_count(ps);
+    ck_assert_int_eq(attach(ps, "*"), 2);
+    ck_assert_int_eq(heed_params_count(ps), count);
+    values_of(&m, HEED_F64, after);
+    ck_assert_mem_eq(before, after, sizeof before); /* B = 0 */
+    const heed_parameter *a = heed_params_find(ps, "in.lora_a"),
+                         *b = heed_params_find(ps, "in.lora_b");
+    ck_assert(!(a->flags & HEED_FROZEN) && !(b->flags & HEED_FROZEN));
+    train(ps);
+    values_of(&m, HEED_F64, after);
+    ck_assert(memcmp(before, after, sizeof before) != 0);
+    ck_assert_int_eq(heed_lora_merge(ps), 2);
+    values_of(&m, HEED_F64, before);
+    for (int i = 0; i < ROWS * OUT; i++)
+        ck_assert_double_eq_tol(before[i], after[i], 1e-14);
+    heed_random r = { .seed = 1 };
+    ck_assert_int_eq(heed_lora_attach(ps, "*", (heed_lora_options){ .rank = 1, .random = &r }),
+                     0);
+    ck_assert_str_eq(heed_params_error(ps), "lora: rank 1 is not that of in.lora_a, which is "
+                                            "there from an adapter that was merged");
+    heed_params_free(ps);
+    ps = new_net(&m, HEED_F64, 4);
+    attach(ps, "*");
     ck_assert_int_eq(attach(ps, "*"), 0);
     ck_assert_str_eq(heed_params_error(ps), "lora: in.weight has an adapter already");
     heed_params_free(ps);
@@ -279,6 +316,7 @@ int main(void)
     tcase_add_test(tests, other_masks_stay);
     tcase_add_test(tests, whole_model);
     tcase_add_test(tests, merging);
+    tcase_add_test(tests, again);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

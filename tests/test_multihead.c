@@ -425,9 +425,26 @@ START_TEST(unsound_calls)
     ck_assert_ptr_nonnull(strstr(heed_error(t), "the mask is i32 but must be bool"));
     heed_tape_free(t);
     heed_params_free(ps);
+    ps = make(&m, (heed_multihead_attention_options){ .heads = H, .buckets = 8 });
+    t = heed_tape_new(&(heed_tape_options){ .dtype = HEED_F64 });
+    ck_assert_ptr_null(heed_multihead_attention_forward(t, &m, drawn(t, HEED_SHAPE(B, T, C), 1),
+                                                        NULL, drawn(t, HEED_SHAPE(T, T + 1), 2),
+                                                        NULL));
+    ck_assert_ptr_nonnull(strstr(heed_error(t), "the mask has extent 8 at axis -1, not 7"));
+    heed_tape_free(t);
+    heed_params_free(ps);
     ps = make(&m, (heed_multihead_attention_options){ .heads = H });
     refused(&m, none, none, 20, "a cache needs causal self-attention");
     heed_params_free(ps);
+    for (int i = 0; i < 2; i++) {
+        ps = make(&m, (heed_multihead_attention_options){ .heads = H,
+                                                          .cross = true,
+                                                          .windowed = i == 0,
+                                                          .causality = i ? HEED_CAUSAL_TOP_LEFT
+                                                                         : HEED_NOT_CAUSAL });
+        refused(&m, HEED_SHAPE(B, 4, C), none, 20, "does not know the places of queries");
+        heed_params_free(ps);
+    }
     ps = make(&m, (heed_multihead_attention_options){ CAUSAL, .linear = true });
     refused(&m, none, none, 20, "linear attention has no cache");
     refused(&m, none, HEED_SHAPE(T, T), 0, "the mask does not broadcast to [2,2,1,7]");

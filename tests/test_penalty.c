@@ -393,13 +393,26 @@ START_TEST(steps_end)
         ck_assert_ptr_nonnull(strstr(heed_error(t), "the watch that was begun is on no more"));
         heed_tape_reset(t);
     }
-    heed_position start = heed_mark(t);
+    for (int i = 0; i < 3; i++) {
+        heed_position start = heed_mark(t);
+        heed_attention_penalty_begin(t, &penalty, heed_attention_entropy);
+        if (i == 1) /* to before a part of it */
+            forward(t, &m), start = heed_mark(t);
+        forward(t, &m);
+        heed_rewind(t, start);
+        if (i == 2)
+            forward(t, &m);
+        ck_assert_ptr_null(heed_attention_penalty_end(t, &penalty));
+        ck_assert_ptr_nonnull(strstr(heed_error(t), "the tape was reset or rewound"));
+        heed_tape_reset(t);
+    }
+    /* A rewind of something else takes nothing away. */
     heed_attention_penalty_begin(t, &penalty, heed_attention_entropy);
     forward(t, &m);
+    heed_position start = heed_mark(t);
+    heed_full(t, HEED_SHAPE(100), 1);
     heed_rewind(t, start);
-    forward(t, &m);
-    ck_assert_ptr_null(heed_attention_penalty_end(t, &penalty));
-    ck_assert_ptr_nonnull(strstr(heed_error(t), "the tape was rewound"));
+    ck_assert_ptr_nonnull(heed_attention_penalty_end(t, &penalty));
     heed_tape_free(t);
     heed_params_free(ps);
 }

@@ -2,6 +2,8 @@
  * form that takes a score function. */
 #include "attention.h"
 
+#include <float.h>
+
 static heed_tensor *number(heed_tape *t, double value, heed_dtype dtype)
 {
     return heed_cast(t, heed_full(t, HEED_SCALAR, value), dtype);
@@ -142,7 +144,8 @@ static heed_tensor *weights_of(heed_tape *t, const heed_call *c, heed_tensor *vi
     heed_tensor *scores = k ? scores_of(t, c, k, visible, extras) : NULL;
     /* Finite, so that a row with nothing to see has a softmax; what it gives is then set to 0.
      */
-    heed_tensor *low = number(t, -1e30, q->dtype);
+    double most = q->dtype == HEED_F32 ? FLT_MAX : DBL_MAX;
+    heed_tensor *low = heed_scale(t, number(t, -1, q->dtype), most);
     heed_tensor *weights =
         softmax_with(t, heed_where(t, visible, scores, low), c->x[ATTENTION_SINKS]);
     return heed_where(t, visible, weights, number(t, 0, q->dtype));

@@ -37,6 +37,8 @@ static bool rope_shape(heed_tape *t, const heed_call *c, heed_result *r)
         return heed_refuse(t, c, "scaling %g is not positive", a->divisor);
     if (a->offset < 0)
         return heed_refuse(t, c, "offset %lld is negative", (long long)a->offset);
+    if (a->offset > INT64_MAX - x->shape[x->ndim - 2])
+        return heed_refuse(t, c, "offset %lld is too large", (long long)a->offset);
     if (a->pairs != HEED_ROPE_ADJACENT && a->pairs != HEED_ROPE_HALVES)
         return heed_refuse(t, c, "there is no layout of pairs %d", (int)a->pairs);
     if (!heed__shape_like(t, c, r))
@@ -133,6 +135,9 @@ static const heed_case rope_refusals[] = {
     { .label = "offset -1 is negative",
       .x = { { .shape = HEED_DIMS(1, 4) } },
       TURNED(.base = 1e4, .offset = -1) },
+    { .label = "offset 9223372036854775807 is too large",
+      .x = { { .shape = HEED_DIMS(1, 4) } },
+      TURNED(.base = 1e4, .offset = INT64_MAX) },
     { .label = "there is no layout of pairs 5",
       .x = { { .shape = HEED_DIMS(1, 4) } },
       TURNED(.base = 1e4, .pairs = (heed_rope_pairs)5) },
