@@ -88,6 +88,8 @@ static bool read_lengths(heed_tape *t, const heed_recurrent *m, batch *b,
         b->shortest = lengths[i] < b->shortest ? lengths[i] : b->shortest;
         b->longest = lengths[i] > b->longest ? lengths[i] : b->longest;
     }
+    if (b->longest == 0 && b->steps > 0)
+        b->longest = 1; /* a step that nobody takes: the gradients of nothing are 0 */
     if (b->shortest == b->steps)
         return true;
     b->real = real_steps(t, b, lengths);

@@ -72,6 +72,25 @@ START_TEST(padded_is_one_by_one)
 }
 END_TEST
 
+/* A batch of empty sequences has gradients all the same: 0. */
+START_TEST(nothing_but_padding)
+{
+    static heed_recurrent m;
+    const int32_t lengths[B] = { 0 };
+    heed_params *ps = random_model(&m, &variants[_i]);
+    heed_tape *t = new_tape(HEED_F64);
+    heed_tensor *x = heed_full(t, HEED_SHAPE(B, T, IN), NAN);
+    heed_recurrent_result all = heed_recurrent_forward(t, &m, x, lengths, NULL);
+    ck_assert_msg(heed_error(t) == NULL, "%s", heed_error(t));
+    for (int64_t i = 0; i < heed_size(all.output); i++)
+        ck_assert(heed_at(all.output, i) == 0);
+    ck_assert_msg(heed_backward(t, heed_sum(t, all.output)), "%s", heed_error(t));
+    ck_assert(heed_gradients_norm(heed_params_gradients(ps)) == 0);
+    heed_tape_free(t);
+    heed_params_free(ps);
+}
+END_TEST
+
 /* One layer in one direction, and a cell that has the same parameters. */
 START_TEST(steps_are_the_sequence)
 {
@@ -325,6 +344,7 @@ int main(void)
     TCase *tests = tcase_create("recurrent");
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, padded_is_one_by_one, 0, LENGTH(variants));
+    tcase_add_loop_test(tests, nothing_but_padding, 0, LENGTH(variants));
     tcase_add_loop_test(tests, steps_are_the_sequence, 0, LENGTH(variants));
     tcase_add_test(tests, long_sequences);
     tcase_add_loop_test(tests, memory_runs_out, 0, LENGTH(variants));
