@@ -74,7 +74,7 @@ next_works() {
     cp "$work/.next" "$work/.out"
 }
 
-# full COMMAND...: what it prints does not arrive, which is its failure.
+# full COMMAND...: what it prints does not arrive, which is its failure, and one sentence says so.
 full() {
     if [ ! -c /dev/full ]; then
         pass "there is no /dev/full here: $*"
@@ -82,10 +82,11 @@ full() {
     fi
     "$@" >/dev/full 2>"$work/.err"
     code=$?
-    if [ $code -eq 1 ]; then
-        pass "a full disk: $(basename "$1")"
+    if [ $code -eq 1 ] && [ "$(wc -l <"$work/.err")" -eq 1 ] && grep -q "cannot write" "$work/.err"; then
+        pass "a full disk: $(basename "$1") $2"
     else
-        flunk "$*: exit code $code on a full disk, expected 1"
+        flunk "$*: exit code $code on a full disk, expected 1 and one sentence"
+        sed 's/^/# /' "$work/.err"
     fi
 }
 

@@ -13,6 +13,7 @@
 #include <heed/nn.h>
 #include <heed/optim.h>
 
+#include "folder.h"
 #include "options.h"
 
 #include <stdio.h>
@@ -232,8 +233,13 @@ int main(int count, char **arguments)
         fputs("attention_maps: FOLDER must say where its files go\n", stderr);
         return 2;
     }
+    char error[512];
+    if (!folder_make(arguments[1], error, sizeof error)) {
+        fprintf(stderr, "attention_maps: %s\n", error);
+        return 1;
+    }
     heed_tape *t = heed_tape_new(NULL);
     bool good = t && look_at_gpt(t, arguments[1]) && look_at_alignment(t, arguments[1]);
     heed_tape_free(t);
-    return good ? 0 : 1;
+    return options_end("attention_maps", good ? 0 : 1);
 }

@@ -234,11 +234,9 @@ int main(int count, char **arguments)
     show_maps();
     show_reach();
     const char *wrong = heed_error(t);
-    if (!wrong && (fflush(stdout) != 0 || ferror(stdout)))
-        wrong = "cannot write to the standard output";
     if (wrong)
         fprintf(stderr, "costs: %s\n", wrong);
-    bool good = !wrong;
+    code = wrong ? 1 : 0;
     heed_tape_free(t);
-    return good ? 0 : 1;
+    return options_end("costs", code);
 }

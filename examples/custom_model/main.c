@@ -225,5 +225,5 @@ int main(int count, char **arguments)
     heed_optimizer_free(o);
     heed_tape_free(t);
     heed_params_free(ps);
-    return good ? 0 : 1;
+    return options_end("custom_model", good ? 0 : 1);
 }

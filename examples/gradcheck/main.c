@@ -194,7 +194,7 @@ int main(int count, char **arguments)
     }
     if (s.list) {
         list();
-        return 0;
+        return options_end(PROGRAM, 0);
     }
     if (!names_known(&s))
         return 2;
@@ -202,5 +202,5 @@ int main(int count, char **arguments)
         fprintf(stderr, PROGRAM ": name an op or a module, or say --all; --list shows them\n");
         return 2;
     }
-    return check(&s);
+    return options_end(PROGRAM, check(&s));
 }

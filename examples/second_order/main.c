@@ -148,5 +148,5 @@ int main(int count, char **arguments)
         fprintf(stderr, "second_order: %s\n", heed_error(t));
     heed_tape_free(t);
     heed_params_free(ps);
-    return good ? 0 : 1;
+    return options_end("second_order", good ? 0 : 1);
 }

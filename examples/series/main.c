@@ -210,8 +210,6 @@ static bool run(heed_tape *t, heed_params *ps, const settings *s, const series *
            (long long)learned, (long long)(values->count - learned),
            error_of_lag(values, learned, values->count, 1), (long long)period,
            error_of_lag(values, learned, values->count, period), (long long)s->window, own);
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return heed__say(error, error_size, "cannot write to the standard output");
     return true;
 }
 
@@ -260,5 +258,5 @@ int main(int count, char **arguments)
     }
     if (!good)
         fprintf(stderr, "series: %s\n", error);
-    return good ? 0 : 1;
+    return options_end("series", good ? 0 : 1);
 }

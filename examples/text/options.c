@@ -310,7 +310,7 @@ int options_begin(const char *program, const char *summary, option *table, size_
     switch (options_parse(program, table, table_size, count, arguments, error, sizeof error)) {
     case OPTIONS_HELP:
         options_help(stdout, program, summary, table, table_size);
-        return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+        return options_end(program, 0);
     case OPTIONS_BAD:
         fprintf(stderr, "%s\n", error);
         return 2;
@@ -318,6 +318,14 @@ int options_begin(const char *program, const char *summary, option *table, size_
         break;
     }
     return -1;
+}
+
+int options_end(const char *program, int code)
+{
+    if (code != 0 || (fflush(stdout) == 0 && !ferror(stdout)))
+        return code;
+    fprintf(stderr, "%s: cannot write to the standard output\n", program);
+    return 1;
 }
 
 /* ---- two options of one kind ---- */

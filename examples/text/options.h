@@ -70,6 +70,10 @@ void options_help(FILE *to, const char *program, const char *summary, const opti
 int options_begin(const char *program, const char *summary, option *table, size_t table_size,
                   int count, char *const *arguments);
 
+/* How every program ends: `code`, but 1 and a sentence in place of 0 if what it has printed
+ * does not arrive. */
+int options_end(const char *program, int code);
+
 /* Whether the option of that name stood on the command line. */
 bool options_given(const option *table, size_t table_size, const char *name);
 

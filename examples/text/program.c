@@ -3,6 +3,7 @@
 
 #include "figures.h"
 #include "nearest.h"
+#include "options.h"
 #include "text.h"
 
 #include <heed/heed.h>
@@ -44,12 +45,13 @@ static int help(const program *p)
 {
     char text[] = "--help";
     char *arguments[] = { text, NULL };
+    int code = 0;
     print_help(p, stdout);
-    for (size_t i = 0; p->details && i < p->count; i++) {
+    for (size_t i = 0; p->details && code == 0 && i < p->count; i++) {
         putchar('\n');
-        p->commands[i].run(1, arguments);
+        code = p->commands[i].run(1, arguments);
     }
-    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+    return code;
 }
 
 static int unknown(const program *p, const char *name, const char *near)
@@ -70,7 +72,7 @@ static int unknown(const program *p, const char *name, const char *near)
     return 2;
 }
 
-int program_run(const program *p, int count, char **arguments)
+static int run(const program *p, int count, char **arguments)
 {
     const char *name = count > 1 ? arguments[1] : NULL;
     nearest_name near;
@@ -96,6 +98,11 @@ int program_run(const program *p, int count, char **arguments)
         nearest_offer(&near, p->commands[i].name);
     }
     return unknown(p, name, near.best);
+}
+
+int program_run(const program *p, int count, char **arguments)
+{
+    return options_end(p->name, run(p, count, arguments));
 }
 
 void program_print(const char *command)

@@ -110,18 +110,15 @@ static int run(language chosen, bool json, const char *wanted)
     page p = { .language = chosen, .json = json };
     show(&p, t, wanted);
     heed_tape_free(t);
-    bool written = false;
-    if (!p.out.failed)
-        written =
-            fwrite(p.out.bytes, 1, p.out.size, stdout) == p.out.size && fflush(stdout) == 0;
+    bool good = !p.out.failed && !p.complaint[0];
     if (p.out.failed)
         fprintf(stderr, PROGRAM ": not enough memory\n");
-    else if (!written)
-        fprintf(stderr, PROGRAM ": the page could not be written\n");
+    else
+        fwrite(p.out.bytes, 1, p.out.size, stdout);
     if (p.complaint[0])
         fprintf(stderr, PROGRAM ": %s\n", p.complaint);
     heed__text_free(&p.out);
-    return written && !p.complaint[0] ? 0 : 1;
+    return options_end(PROGRAM, good ? 0 : 1);
 }
 
 static int animate(language chosen, const char *path)
@@ -155,7 +152,7 @@ int main(int argc, char **argv)
         return code;
     if (listed) {
         list((language)chosen);
-        return fflush(stdout) == 0 ? 0 : 1;
+        return options_end(PROGRAM, 0);
     }
     if (film && (json || wanted)) {
         fprintf(stderr, PROGRAM ": --animation goes with --lang only\n");

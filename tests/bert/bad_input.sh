@@ -63,6 +63,7 @@ is "and one sentence again" grep -q "not finite.* --lr" err
 is "and such numbers are not kept" test ! -e diverged/model.safetensors
 refuses 1 "cannot make the folder few" train $tiny --out few/run
 full "$bert" --help
+full "$bert" --version
 full "$bert" train --help
 full "$bert" train $tiny
 if awk '$1 == "MemAvailable:" && $2 < 190000000 { few = 1 } END { exit !few }' /proc/meminfo; then

@@ -155,6 +155,7 @@ damaged config.json '"smoothing" is not between'
 sed 's/"model": "gru"/"model": null/' run/config.json >new
 damaged config.json '"model" must be a string'
 full "$translate" --help
+full "$translate" --version
 full "$translate" train --help
 # shellcheck disable=SC2086
 full "$translate" train --model gru $tiny --out unseen

@@ -120,6 +120,7 @@ is "and leaves no folder that is in the way" test ! -e diverged/config.json
 is "NaN after the only step ends a training with 1" test $? -eq 1
 is "and one sentence again" grep -q "not finite.* --lr" err
 full "$vit" --help
+full "$vit" --version
 full "$vit" train --help
 # shellcheck disable=SC2086
 full "$vit" train $tiny --out unseen
