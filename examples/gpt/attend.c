@@ -73,22 +73,24 @@ static bool add_text(attender *a, const char *text, int64_t more, char *error,
 }
 
 /* Each prediction attends from the tokens that are new to all so far; the last token is only
- * seen once it is predicted from. */
+ * seen once it is predicted from. The one after it is not written, but chosen all the same:
+ * numbers that choose none have no maps to show. */
 static bool run_model(attender *a, int64_t more, char *error, size_t error_size)
 {
     heed_sampler *sampler =
         heed_sampler_new(a->m.gpt->options.vocabulary, (heed_sampling_options){ 0 }, NULL);
     bool good = sampler || heed__say(error, error_size, "not enough memory");
     heed_maps_watch(a->maps, a->window.tape);
-    good = good && window_predict(&a->window, error, error_size);
-    for (int64_t i = 0; good && i < more && !machine_interrupted(); i++) {
-        int32_t id = heed_sampler_choose(sampler, a->window.logits, 0);
+    for (int64_t written = 0; good; written++) {
+        good = window_predict(&a->window, error, error_size);
+        int32_t id = good ? heed_sampler_choose(sampler, a->window.logits, 0) : 0;
         if (id < 0)
             good = heed__say(error, error_size,
                              "the model gives NaN instead of probabilities: its numbers are "
                              "damaged");
-        good = good && add_token(a, id, error, error_size) &&
-               window_predict(&a->window, error, error_size);
+        if (written == more || machine_interrupted())
+            break;
+        good = good && add_token(a, id, error, error_size);
     }
     heed_maps_watch(NULL, a->window.tape);
     heed_sampler_free(sampler);

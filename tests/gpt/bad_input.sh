@@ -66,6 +66,19 @@ damaged config.json "swish"
 echo 'not json' >new
 damaged tokenizer.json "tokenizer.json"
 
+# Every number NaN: nothing is measured, written or drawn.
+header=$((8 + $(od -An -tu8 -N8 run/model.safetensors)))
+cp -R run nan
+{
+    head -c $header run/model.safetensors
+    head -c $(($(wc -c <run/model.safetensors) - header)) /dev/zero | LC_ALL=C tr '\000' '\377'
+} >nan/model.safetensors
+refuses 1 "model are damaged" eval --model nan --data text
+refuses 1 "numbers are damaged" sample --model nan --tokens 3
+refuses 1 "numbers are damaged" attend --model nan line
+refuses 1 "numbers are damaged" attend --model nan line --tokens 3 --attention nan.csv
+is "nor put into a file" test ! -e nan.csv
+
 size=$(wc -c <run/checkpoint.safetensors)
 for length in 0 9 500 $((size / 2)) $((size - 1)); do
     rm -rf bad
