@@ -4,6 +4,8 @@
  * threads. */
 #include "tensors.h"
 
+#include <heed/nn.h>
+
 #include "kernels.h"
 
 /* ---- the scale ---- */
@@ -270,7 +272,7 @@ static heed_tensor *cosine_scores(heed_tape *t, heed_tensor *q, heed_tensor *k, 
 }
 
 /* A dot product is not a cosine; of unit vectors it is one, between -s and s, and blind to the
- * length of queries and keys. So are the weights of a module that normalises. */
+ * length of queries and keys. */
 START_TEST(unit_queries_and_keys)
 {
     heed_tape *t = tape64();
@@ -284,6 +286,35 @@ START_TEST(unit_queries_and_keys)
     heed_tensor *rq = heed_rmsnorm(t, q, NULL, 1e-12), *rk = heed_rmsnorm(t, k, NULL, 1e-12);
     near("rmsnorm", heed_scale(t, heed_matmul(t, rq, heed_swap(t, rk, 0, 1)), 0.5),
          cosine_scores(t, q, k, 2), 1e-10);
+    heed_tape_free(t);
+}
+END_TEST
+
+/* So is a module that normalises, but for the epsilon beside the mean square; one that does not
+ * goes another way. */
+START_TEST(a_module_that_normalises)
+{
+    heed_tape *t = tape64();
+    for (int normalize = 0; normalize < 2; normalize++) {
+        heed_params *ps = heed_params_new(HEED_F64, NULL);
+        heed_random r = { .seed = 1 };
+        heed_multihead_attention m;
+        heed_multihead_attention_init(
+            &m, ps, "m", 8,
+            (heed_multihead_attention_options){
+                .heads = 2, .normalize = normalize != 0, .random = &r });
+        heed_tensor *x = drawn(t, HEED_SHAPE(2, 5, 8), 1);
+        heed_tensor *y = heed_multihead_attention_forward(t, &m, x, NULL, NULL, NULL);
+        for (int64_t i = 0; i < m.q.weight->size; i++) {
+            ((double *)m.q.weight->data)[i] *= 7;
+            ((double *)m.k.weight->data)[i] *= 7;
+        }
+        heed_tensor *longer = heed_multihead_attention_forward(t, &m, x, NULL, NULL, NULL);
+        double apart = length_of(heed_sub(t, longer, y)) / length_of(y);
+        ck_assert_msg(normalize ? apart < 1e-3 : apart > 0.1, "%g", apart);
+        heed_tape_reset(t);
+        heed_params_free(ps);
+    }
     heed_tape_free(t);
 }
 END_TEST
@@ -333,6 +364,7 @@ int main(void)
     tcase_add_test(tests, two_diagonals);
     tcase_add_test(tests, a_window_that_grows);
     tcase_add_test(tests, unit_queries_and_keys);
+    tcase_add_test(tests, a_module_that_normalises);
     tcase_add_test(tests, dropout_of_weights);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

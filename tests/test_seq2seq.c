@@ -277,6 +277,31 @@ static int right_of(const heed_decoded *d, const int32_t *target, const int32_t 
     return right;
 }
 
+/* The loss of a batch is the mean over the words of its sentences, END among them: what stands
+ * after an END has no part in it, nor a gradient. */
+START_TEST(padding_does_not_count)
+{
+    static const int32_t words[B * T] = { 3, 4, 5, END, 2, END, PAD, PAD, END, PAD, PAD, PAD };
+    static const int32_t counts[B] = { 4, 2, 1 };
+    const heed_cross_entropy_options ignoring = { .ignore = true, .ignore_index = PAD };
+    make(kinds[3]);
+    heed_seq2seq_source source = encode();
+    heed_tensor *logits = heed_seq2seq_forward(t, &m, &source, inputs(), 1).logits, *g = NULL;
+    heed_tensor *labels = heed_ids(t, HEED_SHAPE(B, T), words);
+    heed_tensor *loss = heed_cross_entropy(t, logits, labels, &ignoring);
+    ck_assert_msg(heed_grad(t, loss, NULL, 1, &logits, &g), "%s", heed_error(t));
+    double sum = 0;
+    for (int b = 0; b < B; b++) {
+        heed_tensor *own = heed_slice(t, heed_select(t, logits, 0, b), 0, 0, counts[b], 1);
+        heed_tensor *ids = heed_ids(t, HEED_SHAPE(counts[b]), words + b * T);
+        sum += counts[b] * heed_item(t, heed_cross_entropy(t, own, ids, NULL));
+        for (int i = 0; i < T * V; i++)
+            ck_assert_int_eq(heed_at(g, b * T * V + i) != 0, i < counts[b] * V);
+    }
+    ck_assert_double_eq_tol(heed_item(t, loss), sum / (4 + 2 + 1), 1e-14);
+}
+END_TEST
+
 START_TEST(learns)
 {
     int32_t source[BATCH * LONG], target[BATCH * (LONG + 1)], fed[BATCH * (LONG + 1)],
@@ -407,6 +432,7 @@ int main(void)
     tcase_add_loop_test(tests, the_bottleneck, 0, KINDS);
     tcase_add_test(tests, forcing);
     tcase_add_test(tests, schedules);
+    tcase_add_test(tests, padding_does_not_count);
     tcase_add_loop_test(tests, learns, 0, 2);
     tcase_add_test(tests, refused);
     suite_add_tcase(suite, tests);

@@ -198,7 +198,16 @@ static void sweep_gpt(heed_tape *t)
     ck_assert_msg(heed_backward(t, heed_gpt_loss(t, &gpt, x, x)), "%s", heed_error(t));
 }
 
-/* Loss and gradients have the same bits whether or not somebody looks. */
+static void printed(const heed_summary *s, const double *figures)
+{
+    const double own[] = { s->mean, s->deviation, s->rms, s->largest };
+    for (int i = 0; i < 4; i++)
+        ck_assert_double_le(fabs(figures[i] - own[i]), 5.1e-3 * fabs(own[i]));
+    ck_assert_double_le(fabs(figures[4] - 100 * s->zeros), 0.051);
+}
+
+/* Loss and gradients have the same bits whether or not somebody looks, and all that was seen
+ * stands in the table. */
 START_TEST(looking_changes_nothing)
 {
     heed_params *ps = new_gpt(3);
@@ -231,7 +240,21 @@ START_TEST(looking_changes_nothing)
     rewind(file);
     ck_assert_ptr_nonnull(fgets(error, sizeof error, file));
     ck_assert_int_eq(strncmp(error, "value ", 6), 0);
-    int lines = 1;
+    /* Each value's own figures, to three digits, and its gradient's beside them. */
+    for (int i = 0; i < LENGTH(names); i++) {
+        const heed_observation *o = heed_statistics_at(gpt.stack.statistics, i);
+        char name[16];
+        double value[5], gradient[5];
+        ck_assert_ptr_nonnull(fgets(error, sizeof error, file));
+        int fields = sscanf(error, "%15s %lf %lf %lf %lf %lf%% | %lf %lf %lf %lf %lf%%", name,
+                            &value[0], &value[1], &value[2], &value[3], &value[4], &gradient[0],
+                            &gradient[1], &gradient[2], &gradient[3], &gradient[4]);
+        ck_assert_int_eq(fields, 11);
+        ck_assert_str_eq(name, names[i]);
+        printed(&o->value, value);
+        printed(&o->gradient, gradient);
+    }
+    int lines = 1 + LENGTH(names);
     for (int c; (c = fgetc(file)) != EOF;)
         lines += c == '\n';
     fclose(file);
