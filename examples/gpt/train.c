@@ -246,15 +246,14 @@ static int train(trainer *w, const option *table, size_t table_size)
     text_report(&run->text, PROGRAM);
     if (c->progress != PROGRESS_NONE)
         report_start(run);
-    report_schedule(run);
-    fflush(stdout);
-
     if (run->step >= c->steps) {
         printf("The run is complete at step %s: more --steps let it go on.\n",
                figure_count(run->step).text);
         /* A kill between the last checkpoint and its exports has left these behind. */
         return model_export(&run->model, c->out, run->step, w->error, sizeof w->error) ? 0 : 1;
     }
+    report_schedule(run);
+    fflush(stdout);
     progress_begin(&w->progress, c->progress, run->step, c->steps, c->minutes);
     bool good = loop(w);
     progress_clear(&w->progress);

@@ -192,6 +192,10 @@ int main(int count, char **arguments)
         fprintf(stderr, PROGRAM ": --json and --each exclude each other\n");
         return 2;
     }
+    if (s.json && s.list) {
+        fprintf(stderr, PROGRAM ": --json and --list exclude each other\n");
+        return 2;
+    }
     if (s.list) {
         list();
         return options_end(PROGRAM, 0);

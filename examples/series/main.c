@@ -8,6 +8,7 @@
 #include <heed/nn.h>
 #include <heed/optim.h>
 
+#include "figures.h"
 #include "options.h"
 #include "text.h"
 
@@ -187,9 +188,9 @@ static bool run(heed_tape *t, heed_params *ps, const settings *s, const series *
     least = least > 3 * s->period ? least : 3 * s->period;
     if (learned < least)
         return heed__say(error, error_size,
-                         "%lld values are too few: the first four fifths of them are learned "
-                         "from, and must be %lld or more",
-                         (long long)values->count, (long long)least);
+                         "a series of %s is too short: its first four fifths are learned from, "
+                         "and must be %lld or more",
+                         figure_of(values->count, "value").text, (long long)least);
     if (!steps_of(d, values, learned, error, error_size))
         return false;
     model_init(&m, ps, s, &r);

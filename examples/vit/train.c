@@ -262,6 +262,8 @@ static bool report_end(trainer *w)
     if (w->best_epoch)
         printf("\nKept: epoch %lld, dev accuracy %.4f.\n", (long long)w->best_epoch,
                w->best_accuracy);
+    else
+        printf("\nKept: the numbers as they were, before the first look at the dev part.\n");
     if (machine_interrupted() || w->judged.count == 0)
         return true;
     if (!classifier_open(&kept, w->out, w->error, sizeof w->error))

@@ -150,6 +150,10 @@ int main(int argc, char **argv)
     int code = options_begin(PROGRAM, summary, table, size, argc - 1, argv + 1);
     if (code >= 0)
         return code;
+    if (listed && json) {
+        fprintf(stderr, PROGRAM ": --list and --json exclude each other\n");
+        return 2;
+    }
     if (listed) {
         list((language)chosen);
         return options_end(PROGRAM, 0);

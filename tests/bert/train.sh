@@ -8,7 +8,7 @@ cd "$work" || exit 1
 
 is "training" "$bert" train --width 32 --steps 400 --lr 2e-3 --every 100 --labelled 0 --out run
 is "a line each hundred steps" test "$(grep -c '^step .* loss .* held out .* found .* verbs agree' .out)" -eq 4
-# The held-out loss falls by a nat, and a third of the words is found.
+# From the first look to the last the held-out loss falls by 0.3 nats, and three words of ten are found.
 learned() {
     awk '/^step/ { for (i = 1; i < NF; i++) {
              if ($i == "held") { last = $(i + 2); if (!first) first = last }

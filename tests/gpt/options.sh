@@ -61,6 +61,9 @@ is "a folder and a text may move, options may be repeated" "$gpt" train --resume
 is "another --steps is explained" grep -q "learning rate now falls" "$work/.out"
 here=$(pwd)
 is "and a rate that stays is not" sh -c "! grep -q becomes '$work/.out'"
+is "a run that is complete" "$gpt" train --resume --out moved --steps 10
+is "says so" grep -q "^The run is complete at step 20: more --steps" "$work/.out"
+is "and no rate of a step to come" sh -c "! grep -q 'learning rate' '$work/.out'"
 is "a resumed run names its text" "$gpt" train --resume --out moved --steps 20 --progress plain
 is "by the path it was given" grep -q "$here/text2" "$work/.out"
 is "the log goes on" test "$(wc -l <moved/log.jsonl)" -eq 20

@@ -67,5 +67,6 @@ is "a misspelt name" refuses "no op or module 'sofmax'; did you mean softmax" so
 is "no name" refuses "name an op or a module"
 is "order 3" refuses "order" --all --order 3
 is "JSON and each number" refuses "exclude" gpt --json --each
+is "JSON and the list" refuses "--json and --list exclude" --list --json
 echo "1..$count"
 [ $failed -eq 0 ]

@@ -75,7 +75,7 @@ refuses 1 "sales.csv:2: 'x' is not a number" --data sales.csv --column other
 refuses 1 "cannot read none.csv" --data none.csv
 refuses 1 "column needs --data" --column sales
 head -n 20 walk.csv >short.csv
-refuses 1 "19 values are too few" --data short.csv
+refuses 1 "a series of 19 values is too short" --data short.csv
 : >empty.csv
 refuses 1 "empty.csv is empty" --data empty.csv
 printf 'a,b\n1,2\n3\n' >torn.csv
@@ -84,7 +84,7 @@ awk 'BEGIN { print "x"; for (i = 0; i < 300; i++) print 2 * i }' >line.csv
 refuses 1 "never changes its pace" --data line.csv
 printf 'a,b,"a"\n1,2,3\n' >twice.csv
 refuses 1 "twice.csv:1: 'a' is the name of the columns 1 and 3" --data twice.csv --column a
-refuses 1 "1 values are too few" --data twice.csv --column b
+refuses 1 "a series of 1 value is too short" --data twice.csv --column b
 
 # scaled BY LAST: a series whose values have that exponent, and its last one.
 scaled() {

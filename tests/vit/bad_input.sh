@@ -155,4 +155,16 @@ wait $pid
 is "an interrupted run ends with 130" test $? -eq 130
 is "and says what it kept" grep -q "^Kept: epoch" out
 is "and complains of nothing" test ! -s err
+"$vit" train --width 128 --out early >early.out 2>err &
+pid=$!
+waited=0
+until grep -q "^model" early.out || [ $waited -ge 600 ]; do
+    sleep 0.05
+    waited=$((waited + 1))
+done
+kill -INT $pid
+wait $pid
+is "so does one in its first epoch" test $? -eq 130
+is "and says that it was" grep -q "^Kept: the numbers as they were, before the first look" early.out
+is "and they are there" test -s early/model.safetensors
 finish

@@ -99,6 +99,8 @@ def check_options(english):
         fail("a misspelt section is not explained")
     if "--lang" not in run("--lnag", "ko", status=2) or "--section" not in run("--help"):
         fail("options are not explained")
+    if "exclude each other" not in run("--list", "--json", status=2):
+        fail("--list prints no JSON, and does not say so")
 
 
 def check_animation(items):
