@@ -19,7 +19,8 @@ typedef struct program {
     bool details; /* --help goes on with the options of all commands */
 } program;
 
-/* Runs the command that the arguments of main name. The exit code. */
+/* Runs the command that the arguments of main name. The exit code; 1 and a sentence also if what
+ * was printed does not arrive. */
 int program_run(const program *p, int count, char **arguments);
 
 /* Prints the program and a command of it as the user called the program, so that a shell reads
