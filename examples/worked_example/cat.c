@@ -41,8 +41,8 @@ static void scaled_dot_product(page *p, heed_tape *t)
                          .says = { "first about [0.45, 0.275, 0.275]",
                                    "처음에는 약 [0.45, 0.275, 0.275]" },
                          .verdict = ROUNDED,
-                         .because = { "0.275 is (1 - 0.45)/2, made of a number that is "
-                                      "rounded already; rounded only at the end it is 0.274.",
+                         .because = { "0.275 is (1 - 0.45)/2, made of a rounded "
+                                      "number; rounded only at the end it is 0.274.",
                                       "0.275는 이미 반올림한 값으로 계산한 "
                                       "(1 - 0.45)/2입니다. 마지막에 한 번만 반올림하면 "
                                       "0.274입니다." },
