@@ -5,6 +5,7 @@
 #include "gap.h"
 #include "judge.h"
 #include "machine.h"
+#include "room.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -58,6 +59,7 @@ static bool judge_model(compared *to, const compare_options *o, char *error, siz
     bool good = t || heed__say(error, error_size, "not enough memory");
     good = good &&
            translator_test_pairs(&m, to->folder, o->pairs, &to->pairs, error, error_size) &&
+           room_to_judge(&m, &to->pairs, CORPUS_TEST, &options, error, error_size) &&
            judge(&m, t, &to->pairs, CORPUS_TEST, &options, &j, error, error_size);
     heed_tape_free(t);
     translator_close(&m);

@@ -4,6 +4,7 @@
 #include "json.h"
 #include "judge.h"
 #include "machine.h"
+#include "room.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -83,6 +84,8 @@ static bool evaluate(const translator *m, const corpus *c, const eval_options *o
                                     .beam = (int)o->beam,
                                     .length_penalty = o->length_penalty };
     judgement j;
+    if (!room_to_judge(m, c, CORPUS_TEST, &options, error, error_size))
+        return false;
     heed_tape *t = heed_tape_new(NULL);
     if (!t)
         return heed__say(error, error_size, "not enough memory");

@@ -146,6 +146,14 @@ static bool is_dense(const corpus *c, corpus_part part)
     return false;
 }
 
+heed_batches *judge_batches(const pair_ids *ids, const judge_options *options, char *error,
+                            size_t error_size)
+{
+    return pair_ids_batches(ids,
+                            (heed_batches_options){ .size = options->batch, .bucket = 1000 },
+                            error, error_size);
+}
+
 bool judge(const translator *m, heed_tape *t, const corpus *c, corpus_part part,
            const judge_options *options, judgement *result, char *error, size_t error_size)
 {
@@ -154,9 +162,7 @@ bool judge(const translator *m, heed_tape *t, const corpus *c, corpus_part part,
     tally sum = { 0 };
     if (!pair_ids_make(&ids, c, part, vocabularies, error, error_size))
         return false;
-    heed_batches *b =
-        pair_ids_batches(&ids, (heed_batches_options){ .size = options->batch, .bucket = 1000 },
-                         error, error_size);
+    heed_batches *b = judge_batches(&ids, options, error, error_size);
     bool recording = heed_set_recording(t, false), training = heed_set_training(t, false);
     bool good = b != NULL;
     for (int64_t i = b ? heed_batches_count(b) : 0; good && i > 0 && !machine_interrupted();

@@ -24,6 +24,10 @@ typedef struct judgement {
     bleu_unit unit;
 } judgement;
 
+/* The batches by which judge proceeds. */
+heed_batches *judge_batches(const pair_ids *ids, const judge_options *options, char *error,
+                            size_t error_size);
+
 /* Works on a tape that holds nothing any more. An interrupt ends it early, with numbers that
  * mean nothing. */
 bool judge(const translator *m, heed_tape *t, const corpus *c, corpus_part part,

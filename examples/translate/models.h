@@ -28,6 +28,20 @@ typedef struct model_output {
     heed_tensor *weights; /* [B, T, S] of attention, if the source has no lengths; else NULL */
 } model_output;
 
+/* A batch by its sizes: of padded positions, the end of a sentence among them. */
+typedef struct model_batch {
+    int64_t size, source, target;
+    bool learning; /* with gradients to come */
+    bool forced;   /* every token before is the true one */
+} model_batch;
+
+/* What a position of an example costs, in numbers for each of the hidden width: of the source once
+ * and in each layer, of the target in each layer and once, and of each pair of the two where
+ * attention is a layer over both, step by step and at once. */
+typedef struct model_costs {
+    double input, source, target, output, pairs, pairs_at_once;
+} model_costs;
+
 typedef struct model_kind {
     const char *name, *help;
     bool attends;        /* there is attention to show: in the weights of its outputs, */
@@ -45,11 +59,14 @@ typedef struct model_kind {
     /* Searches for the translations of `batch` sentences. NULL when the tape has failed. */
     heed_decoded *(*decode)(heed_tape *t, const void *model, const model_source *source,
                             int64_t batch, heed_decode_options options);
+    model_costs learning, judging;
 } model_kind;
 
 /* In the order of help; NULL after the last. */
 const model_kind *model_at(int index);
 const model_kind *model_find(const char *name); /* or NULL */
+/* About how many bytes a tape takes for one batch, beside the model's own numbers. */
+double model_memory(const model_kind *kind, const model_sizes *sizes, const model_batch *batch);
 /* The name that a wrong one most likely means, or NULL. */
 const char *model_nearest(const char *wrong);
 

@@ -253,8 +253,7 @@ static bool look(trainer *w)
     training_progress *p = &run->progress;
     heed_stopping stopping = p->stopping;
     judgement j;
-    const judge_options options = { .batch = 64 };
-    if (!judge(&run->m, w->tape, &run->corpus, CORPUS_DEV, &options, &j, w->error,
+    if (!judge(&run->m, w->tape, &run->corpus, CORPUS_DEV, &training_judging, &j, w->error,
                sizeof w->error))
         return false;
     if (machine_interrupted())

@@ -3,6 +3,7 @@
 
 #include "checkpoint.h"
 #include "folder.h"
+#include "room.h"
 
 #include <errno.h>
 #include <math.h>
@@ -13,6 +14,8 @@
 
 /* What random draws are for. */
 enum { DRAW_WEIGHTS };
+
+const judge_options training_judging = { .batch = 64 };
 
 /* ---- how far it is ---- */
 
@@ -103,7 +106,9 @@ static bool open_model(training *w, bool draw, char *error, size_t error_size)
 {
     const settings *s = &w->m.settings;
     heed_random random = { .seed = (uint64_t)s->seed, .stream = DRAW_WEIGHTS };
-    if (!translator_make(&w->m, draw ? &random : NULL, error, error_size))
+    if (!translator_make(&w->m, draw ? &random : NULL, error, error_size) ||
+        !room_to_learn(&w->m, w->batches, error, error_size) ||
+        !room_to_judge(&w->m, &w->corpus, CORPUS_DEV, &training_judging, error, error_size))
         return false;
     w->optimizer = heed_adam_new(w->m.parameters, (heed_adam_options){ .lr = s->lr });
     if (!w->optimizer || !heed_params_gradients(w->m.parameters))

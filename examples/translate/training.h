@@ -4,7 +4,7 @@
 #ifndef TRANSLATE_TRAINING_H
 #define TRANSLATE_TRAINING_H
 
-#include "translator.h"
+#include "judge.h"
 
 #include <heed/optim.h>
 #include <heed/training.h>
@@ -31,6 +31,9 @@ typedef struct training {
     int64_t stored_epochs;        /* of a run that goes on: --epochs as it was; else 0 */
     bool made_folder, made_files; /* by this run, in this start of the program */
 } training;
+
+/* How the dev part is judged. */
+extern const judge_options training_judging;
 
 /* A new run in a folder that holds none. w->m.settings is given and sound; on failure
  * training_close still is the caller's. */

@@ -48,6 +48,15 @@ refuses 1 "pairs holds no pair" train --model gru --pairs pairs --out run
 printf 'one\ttwo\n' >pairs
 refuses 1 "different sources" train --model gru --pairs pairs --out run
 refuses 1 "of memory\|more memory" train --model gru --hidden 1000000 --layers 60 --out run
+# A batch is padded to its longest pair, of which one is enough.
+awk 'BEGIN {
+    for (i = 0; i < 60; i++) printf "a%d b%d\tc%d\n", i, i % 7, i % 5
+    for (i = 0; i < 3000; i++) long = long " w" i % 50
+    print long "\t" long }' >long.tsv
+for model in bahdanau luong-concat; do
+    refuses 1 "padded to [0-9,]* tokens of source and [0-9,]* .*GiB of memory.*: leave out the longest pairs" \
+        train --pairs long.tsv --model $model --hidden 8 --embedding 8 --epochs 1 --out run
+done
 is "refused lines made no folder" test ! -e run
 "$translate" train --model rnn --lr 1e60 --clip 0 --count 2000 --schedule constant --warmup 0 \
     --out diverged --epochs 3 >out 2>err
@@ -73,6 +82,11 @@ refuses 1 "nowhere" compare run nowhere
 refuses 1 "the standard input holds no sentence" run --model run
 is "a model with attention" "$translate" train --count 300 --hidden 8 --embedding 8 --epochs 1 \
     --model luong-dot --out luong
+awk 'BEGIN { for (i = 0; i < 12000; i++) long = long " seven"; print long "\t" long; print "one\t일" }' >longer.tsv
+for command in "eval --model" compare; do
+    # shellcheck disable=SC2086
+    refuses 1 "judging by a batch of 2 pairs, .* 12,001 tokens of source .*: leave out" $command luong --pairs longer.tsv
+done
 refuses 1 "the standard input holds no sentence" run --model luong --attention map.svg
 echo >blank
 "$translate" run --model luong --attention map.svg <blank >out 2>err
