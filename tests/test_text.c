@@ -162,7 +162,8 @@ static const struct {
       "gpt train: unknown option --learning_rate; did you mean --learning-rate?" },
     { "--elephant", "gpt train: unknown option --elephant" },
     { "--Model", "gpt train: unknown option --Model" },
-    { "--", "gpt train: unexpected argument '--'" },
+    { "-- word", "gpt train: unexpected argument '--'" },
+    { "--layers --", "gpt train: --layers needs a value" },
     { "x", "gpt train: unexpected argument 'x'" },
     { "-l 3", "gpt train: unexpected argument '-l'" },
     { "--layers", "gpt train: --layers needs a value" },
@@ -208,6 +209,28 @@ START_TEST(options_and_words)
     ck_assert_int_eq(options_before_words(table, size, count, arguments), 8);
     for (int i = 0; i < count; i++)
         ck_assert_str_eq(arguments[i], sorted[i]);
+}
+END_TEST
+
+/* What follows -- is a word; -- itself belongs to the options, which end there. */
+START_TEST(options_ended)
+{
+    settings s = { 0 };
+    option table[12];
+    size_t size = make_table(&s, table);
+    char line[] = "one --layers 3 -- --warm -- -h --layers";
+    char *arguments[12];
+    int count = 0;
+    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+        arguments[count++] = word;
+    const char *const sorted[] = { "--layers", "3",  "--", "one",
+                                   "--warm",   "--", "-h", "--layers" };
+    ck_assert_int_eq(options_before_words(table, size, count, arguments), 3);
+    for (int i = 0; i < count; i++)
+        ck_assert_str_eq(arguments[i], sorted[i]);
+    ck_assert_int_eq(options_parse("gpt train", table, size, 3, arguments, error, sizeof error),
+                     OPTIONS_GOOD);
+    ck_assert_int_eq(s.layers, 3);
 }
 END_TEST
 
@@ -292,6 +315,7 @@ int main(void)
     tcase_add_loop_test(tests, split, 0, LENGTH(splits));
     tcase_add_test(tests, options_right);
     tcase_add_test(tests, options_and_words);
+    tcase_add_test(tests, options_ended);
     tcase_add_loop_test(tests, options_wrong, 0, LENGTH(wrong_lines));
     tcase_add_test(tests, options_of_one_kind);
     tcase_add_test(tests, options_help_text);

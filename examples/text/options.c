@@ -158,6 +158,8 @@ static options_result pass(option *table, size_t table_size, int count, char *co
         const char *argument = arguments[i];
         if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0)
             return OPTIONS_HELP;
+        if (strcmp(argument, "--") == 0 && i + 1 == count)
+            break;
         if (strncmp(argument, "--", 2) != 0 || argument[2] == '\0') {
             complain(to, "unexpected argument '%s'", argument);
             return OPTIONS_BAD;
@@ -220,11 +222,13 @@ int options_before_words(const option *table, size_t table_size, int count, char
 {
     int options = 0;
     bool value = false; /* the next argument is the value of the option before it */
-    for (int i = 0; i < count; i++) {
+    bool ended = false;
+    for (int i = 0; i < count && !ended; i++) {
         char *argument = arguments[i];
-        bool dashes = strncmp(argument, "--", 2) == 0 && argument[2] != '\0';
+        bool dashes = strncmp(argument, "--", 2) == 0;
         if (!dashes && !value && strcmp(argument, "-h") != 0)
             continue;
+        ended = strcmp(argument, "--") == 0;
         memmove(arguments + options + 1, arguments + options,
                 (size_t)(i - options) * sizeof *arguments);
         arguments[options++] = argument;

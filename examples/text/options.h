@@ -51,13 +51,13 @@ typedef enum options_result { OPTIONS_GOOD, OPTIONS_HELP, OPTIONS_BAD } options_
 
 /* For programs that take words besides options: brings those arguments that options_parse
  * would read to the front and all others behind them, both in their order, and returns how many
- * the former are. */
+ * the former are. What follows -- is a word, whatever it begins with. */
 int options_before_words(const option *table, size_t table_size, int count, char **arguments);
 
 /* Reads `count` arguments: --name VALUE, --name=VALUE, --flag, --no-flag; the last of a name
- * counts. OPTIONS_HELP if --help or -h is there and what stands before it is right. OPTIONS_BAD
- * with one sentence that begins with `program`: "gpt train: unknown option --layrs; did you
- * mean --layers?". */
+ * counts, and the last of all may be --. OPTIONS_HELP if --help or -h is there and what stands
+ * before it is right. OPTIONS_BAD with one sentence that begins with `program`: "gpt train:
+ * unknown option --layrs; did you mean --layers?". */
 options_result options_parse(const char *program, option *table, size_t table_size, int count,
                              char *const *arguments, char *error, size_t error_size);
 

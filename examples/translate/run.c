@@ -21,7 +21,7 @@ static const char summary[] =
     "With --best a translation is a line of its score (its log-probability, divided by what\n"
     "--length-penalty says), a tab and its text, the best first; of several sentences, the\n"
     "number of the sentence and a tab come before. Words that the model does not know are\n"
-    "named on the standard error.";
+    "named on the standard error. After -- a word may begin with dashes.";
 
 typedef struct run_options {
     const char *folder, *attention;
@@ -184,7 +184,10 @@ static bool translate_lines(runner *r, char *error, size_t error_size)
     while (good && (size = getline(&line, &capacity, stdin)) >= 0) {
         while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r'))
             size--;
-        good = translate(r, (text_span){ line, (size_t)size }, why, sizeof why);
+        /* Some editors begin a file with U+FEFF. */
+        bool marked = r->sentences == 0 && size >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0;
+        text_span sentence = { line + (marked ? 3 : 0), (size_t)size - (marked ? 3 : 0) };
+        good = translate(r, sentence, why, sizeof why);
         if (!good)
             heed__say(error, error_size, "line %d: %s", r->sentences, why);
     }

@@ -81,6 +81,14 @@ is "unknown words are named, each once" grep -qx "translate run: the model does 
 is "and translated all the same" test "$(wc -l <out)" -eq 1
 printf 'seven\nseven pigs\n' | "$translate" run --model run >out 2>err
 is "with their line" grep -qx "translate run: line 2: the model does not know the word 'pigs'" err
+printf '\357\273\277seven\n\357\273\277seven\n' | "$translate" run --model run >out 2>err
+is "a byte order mark is passed over, at the beginning" grep -q "^translate run: line 2: the model does not know" err
+is "and no other" test "$(wc -l <err)" -eq 1
+is "after it is the same sentence" test "$(head -n 1 out)" = "$("$translate" run --model run seven)"
+"$translate" run --model run -- seven >out 2>err
+is "-- ends the options" test "$(cat out)" = "$("$translate" run --model run seven)" -a ! -s err
+"$translate" run --model run seven -- --beam >out 2>err
+is "what follows it is a word" grep -q "does not know the .*beam" err
 # shellcheck disable=SC2086
 is "a model that reads characters" "$translate" train $tiny --task numbers-back --model gru --out back
 "$translate" run --model back "삼x백qx" >out 2>err
