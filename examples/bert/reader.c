@@ -32,6 +32,19 @@ size_t settings_table(settings *s, option table[SETTINGS_OPTIONS])
     return sizeof options / sizeof *options;
 }
 
+bool settings_check(const settings *s, char *error, size_t error_size)
+{
+    if (s->width % s->heads != 0)
+        return heed__say(error, error_size, "width %lld is not divisible by heads %lld",
+                         (long long)s->width, (long long)s->heads);
+    return s->positions != HEED_POSITIONS_ROTARY || s->width / s->heads % 2 == 0 ||
+           heed__say(error, error_size,
+                     "--positions rotary turns pairs of numbers, and a head has %lld of them: "
+                     "width %lld over heads %lld",
+                     (long long)(s->width / s->heads), (long long)s->width,
+                     (long long)s->heads);
+}
+
 static size_t stored_table(settings *s, option table[SETTINGS_OPTIONS])
 {
     size_t count = settings_table(s, table);
@@ -125,8 +138,7 @@ bool reader_save(reader *r, const char *folder, char *error, size_t error_size)
     option table[SETTINGS_OPTIONS];
     const char *const notes[] = { "format", "pt", NULL };
     size_t count = stored_table(&r->settings, table);
-    if (!folder_make(folder, error, error_size) ||
-        !folder_path(path, sizeof path, folder, "vocabulary.json", error, error_size) ||
+    if (!folder_path(path, sizeof path, folder, "vocabulary.json", error, error_size) ||
         !vocabulary_save(r->words, path, error, error_size) ||
         !folder_path(path, sizeof path, folder, "model.safetensors", error, error_size))
         return false;

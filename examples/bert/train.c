@@ -43,6 +43,7 @@ typedef struct trainer {
     heed_optimizer *optimizer;
     heed_tape *tape;
     double began;
+    bool opened, made_folder; /* the folder is this training's to write to; was not there */
     char error[1000];
 } trainer;
 
@@ -257,7 +258,8 @@ static void print_next(const trainer *w)
 /* The folder is made before anything is learned that it could not keep. */
 static bool open_folder(trainer *w)
 {
-    return !w->out || folder_make(w->out, w->error, sizeof w->error);
+    w->opened = w->out && folder_make_own(w->out, &w->made_folder, w->error, sizeof w->error);
+    return w->opened || !w->out;
 }
 
 static bool train(trainer *w)
@@ -275,8 +277,12 @@ static bool train(trainer *w)
            figure_of(w->r.settings.layers, "block").text, (long long)w->r.settings.width,
            figure_count(heed_params_size(w->r.parameters)).text);
     fflush(stdout);
-    if (!learn(w) || (w->out && !reader_save(&w->r, w->out, w->error, sizeof w->error)))
+    if (!learn(w) || (w->out && !reader_save(&w->r, w->out, w->error, sizeof w->error))) {
+        /* A part of a model is of no use, and would be in the way of another try. */
+        if (w->opened)
+            folder_undo_model(w->out, w->made_folder);
         return false;
+    }
     bool good = machine_interrupted() || ((w->labelled == 0 || classify(w)) && show(w));
     if (good && w->out)
         print_next(w);
@@ -349,6 +355,10 @@ int train_command(int count, char **arguments)
     int code = options_begin(PROGRAM, summary, table, size, count, arguments);
     if (code >= 0)
         return code;
+    if (!settings_check(&w.r.settings, w.error, sizeof w.error)) {
+        fprintf(stderr, PROGRAM ": %s\n", w.error);
+        return 2;
+    }
     machine_catch_interrupts("\nstopping; Ctrl-C again quits at once\n");
     bool good = train(&w) && program_has_printed(w.error, sizeof w.error);
     if (!good)

@@ -147,6 +147,11 @@ bool checkpoint_in_the_way(const char *folder)
     return folder_holds(folder, files_of_a_run, FILES_OF_A_RUN);
 }
 
+void checkpoint_undo(const char *folder, bool made)
+{
+    folder_undo(folder, made, files_of_a_run, FILES_OF_A_RUN);
+}
+
 void checkpoint_sweep(const char *folder)
 {
     folder_sweep(folder, files_of_a_run, FILES_OF_A_RUN);

@@ -21,6 +21,8 @@ bool checkpoint_restore(gpt_run *run, heed_archive *archive, char *error, size_t
 
 /* Whether a folder holds something of a run, which must not be overwritten. */
 bool checkpoint_in_the_way(const char *folder);
+/* Takes all of it away, and the folder if it was made and nothing else is in it. */
+void checkpoint_undo(const char *folder, bool made);
 /* Removes what a writer that was killed has left half done. */
 void checkpoint_sweep(const char *folder);
 

@@ -104,11 +104,16 @@ bool run_begin(gpt_run *run, char *error, size_t error_size)
     if (!run->model.tokenizer || !open_parts(run, error, error_size) ||
         !build(run, true, error, error_size))
         return false;
-    if (!keep_path(run, error, error_size) || !folder_make(c->out, error, error_size))
+    bool made;
+    if (!keep_path(run, error, error_size) ||
+        !folder_make_own(c->out, &made, error, error_size))
         return false;
     /* So that the run can be resumed from its first moment on, and a full disk shows at
      * once. */
-    return checkpoint_save(run, error, error_size);
+    bool good = checkpoint_save(run, error, error_size);
+    if (!good)
+        checkpoint_undo(c->out, made);
+    return good;
 }
 
 static bool open_text(gpt_run *run, const heed_archive *archive, char *error, size_t error_size)

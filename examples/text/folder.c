@@ -42,6 +42,13 @@ bool folder_make(const char *folder, char *error, size_t error_size)
     return true;
 }
 
+bool folder_make_own(const char *folder, bool *made, char *error, size_t error_size)
+{
+    struct stat status;
+    *made = stat(folder, &status) != 0;
+    return folder_make(folder, error, error_size);
+}
+
 bool folder_holds(const char *folder, const char *const *names, size_t count)
 {
     char path[4096];
@@ -72,22 +79,32 @@ void folder_sweep(const char *folder, const char *const *names, size_t count)
     closedir(directory);
 }
 
-static const char *const files_of_a_model[] = { "config.json", "model.safetensors" };
+void folder_undo(const char *folder, bool made, const char *const *names, size_t count)
+{
+    char path[4096];
+    for (size_t i = 0; i < count; i++) {
+        if (folder_path(path, sizeof path, folder, names[i], NULL, 0))
+            unlink(path);
+    }
+    if (made)
+        rmdir(folder);
+}
+
+static const char *const files_of_a_model[] = { "config.json", "model.safetensors",
+                                                "vocabulary.json" };
+
+enum { FILES_OF_A_MODEL = sizeof files_of_a_model / sizeof *files_of_a_model };
 
 bool folder_is_free(const char *folder, char *error, size_t error_size)
 {
-    return !folder_holds(folder, files_of_a_model, 2) ||
+    return !folder_holds(folder, files_of_a_model, FILES_OF_A_MODEL) ||
            heed__say(error, error_size,
                      "%s already holds a model: choose another folder with --out", folder);
 }
 
-void folder_remove_model(const char *folder)
+void folder_undo_model(const char *folder, bool made)
 {
-    char path[4096];
-    for (int i = 0; i < 2; i++) {
-        if (folder_path(path, sizeof path, folder, files_of_a_model[i], NULL, 0))
-            unlink(path);
-    }
+    folder_undo(folder, made, files_of_a_model, FILES_OF_A_MODEL);
 }
 
 bool file_put_text(heed__text *text, const char *path, char *error, size_t error_size)

@@ -11,16 +11,20 @@ bool folder_path(char *path, size_t path_size, const char *folder, const char *n
 
 /* Makes the folder and those above it that are missing. */
 bool folder_make(const char *folder, char *error, size_t error_size);
+/* The same; *made: it was not there. */
+bool folder_make_own(const char *folder, bool *made, char *error, size_t error_size);
 
-/* Of some files by their names: whether the folder holds one of them; and removing what a writer
- * of one that was killed has left half done. */
+/* Of some files by their names: whether the folder holds one of them; removing what a writer of
+ * one that was killed has left half done; and removing them all, and the folder if it was made
+ * and nothing else is in it. */
 bool folder_holds(const char *folder, const char *const *names, size_t count);
 void folder_sweep(const char *folder, const char *const *names, size_t count);
+void folder_undo(const char *folder, bool made, const char *const *names, size_t count);
 
-/* False and a sentence if a model is there already, config.json and model.safetensors; and
- * removing the two. */
+/* The same of the files of a model: config.json, model.safetensors and vocabulary.json. False and
+ * a sentence if one is there already. */
 bool folder_is_free(const char *folder, char *error, size_t error_size);
-void folder_remove_model(const char *folder);
+void folder_undo_model(const char *folder, bool made);
 
 /* Replaces the file in one step, and frees the text; for a text that has failed there is no
  * memory. */

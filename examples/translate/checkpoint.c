@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define FORMAT    "heed translate checkpoint 1"
 #define FILE_NAME "checkpoint.safetensors"
@@ -181,23 +180,32 @@ bool checkpoint_restore(training *w, heed_archive *archive, char *error, size_t 
 
 /* ---- the folder ---- */
 
-static const char *const files_of_a_run[] = { FILE_NAME,     "model.safetensors", "config.json",
-                                              "source.json", "target.json",       "test.tsv" };
+/* The model's last file comes first, and then what --resume needs. */
+static const char *const files_of_a_run[] = { "config.json", FILE_NAME,     "model.safetensors",
+                                              "source.json", "target.json", "test.tsv" };
 
 enum { FILES_OF_A_RUN = sizeof files_of_a_run / sizeof *files_of_a_run };
 
-bool checkpoint_in_the_way(const char *folder)
+bool checkpoint_folder_is_free(const char *folder, char *error, size_t error_size)
 {
-    return folder_holds(folder, files_of_a_run, FILES_OF_A_RUN);
+    if (!folder_holds(folder, files_of_a_run, FILES_OF_A_RUN))
+        return true;
+    bool model = folder_holds(folder, files_of_a_run, 1);
+    if (!folder_holds(folder, files_of_a_run + 1, 1))
+        return heed__say(error, error_size,
+                         "%s already holds %s: choose another folder with --out", folder,
+                         model ? "a model" : "files of a model");
+    return heed__say(error, error_size,
+                     model ? "%s already holds a model: go on with its training with --resume, "
+                             "or choose another folder with --out"
+                           : "%s already holds an unfinished training: --resume goes on with "
+                             "it, or choose another folder with --out",
+                     folder);
 }
 
-void checkpoint_remove(const char *folder)
+void checkpoint_undo(const char *folder, bool made)
 {
-    char path[4096];
-    for (size_t i = 0; i < FILES_OF_A_RUN; i++) {
-        if (folder_path(path, sizeof path, folder, files_of_a_run[i], NULL, 0))
-            unlink(path);
-    }
+    folder_undo(folder, made, files_of_a_run, FILES_OF_A_RUN);
 }
 
 void checkpoint_sweep(const char *folder)

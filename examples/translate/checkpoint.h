@@ -18,10 +18,11 @@ bool checkpoint_is_of(const heed_archive *archive, const corpus *c);
 /* Reads parameters, moments and progress once w has model, optimizer and batches. */
 bool checkpoint_restore(training *w, heed_archive *archive, char *error, size_t error_size);
 
-/* Whether a folder holds something of a run, which must not be overwritten; taking all of it
- * away; and what a writer that was killed has left half done. */
-bool checkpoint_in_the_way(const char *folder);
-void checkpoint_remove(const char *folder);
+/* Whether a folder holds nothing of a run, which must not be overwritten; if not, a sentence that
+ * says what can be done. Taking all of it away, and the folder if it was made and nothing else is
+ * in it; and what a writer that was killed has left half done. */
+bool checkpoint_folder_is_free(const char *folder, char *error, size_t error_size);
+void checkpoint_undo(const char *folder, bool made);
 void checkpoint_sweep(const char *folder);
 
 #endif

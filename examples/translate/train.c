@@ -37,6 +37,8 @@ typedef struct trainer {
     training run;
     heed_tape *tape;
     double began;
+    int64_t saved; /* the step of the last checkpoint */
+    bool diverged; /* which no checkpoint is good for */
     char error[1000];
 } trainer;
 
@@ -52,6 +54,7 @@ static bool fail(trainer *w, const char *format, ...)
 
 static bool not_finite(trainer *w, const char *what, double value)
 {
+    w->diverged = true;
     return fail(
         w,
         "step %lld: the %s is not finite (%s), so the training stops here; %s; a smaller "
@@ -225,7 +228,9 @@ static bool keep(trainer *w, double dev_loss)
 
 static bool save(trainer *w)
 {
-    return parameters_are_finite(w) && checkpoint_save(&w->run, w->error, sizeof w->error);
+    bool good = parameters_are_finite(w) && checkpoint_save(&w->run, w->error, sizeof w->error);
+    w->saved = good ? w->run.progress.step : w->saved;
+    return good;
 }
 
 /* ---- an epoch ---- */
@@ -303,6 +308,22 @@ static bool loop(trainer *w)
 
 /* ---- the command ---- */
 
+/* No numbers that were learned are lost; what nobody can use is taken away. */
+static void end_badly(trainer *w, bool resume)
+{
+    char why[sizeof w->error];
+    training *run = &w->run;
+    if (!resume && !run->kept && (w->diverged || w->saved == 0)) {
+        training_undo(run);
+    } else if (!w->diverged && w->tape) {
+        snprintf(why, sizeof why, "%s", w->error);
+        fail(w,
+             "%s; the checkpoint of step %lld in %s was not harmed: mend this and go on with "
+             "--resume",
+             why, (long long)w->saved, run->m.settings.out);
+    }
+}
+
 static int train(trainer *w, const option *table, size_t table_size)
 {
     training *run = &w->run;
@@ -318,13 +339,12 @@ static int train(trainer *w, const option *table, size_t table_size)
                     : training_begin(run, w->error, sizeof w->error);
     if (good) {
         report_start(run);
+        w->saved = run->progress.step;
         w->tape = heed_tape_new(NULL);
         good = w->tape ? loop(w) : fail(w, "not enough memory");
     }
     if (!good) {
-        /* No numbers that were learned are lost, and none that would be of use. */
-        if (!resume && run->progress.stopping.looks == 0)
-            training_undo(run);
+        end_badly(w, resume);
         return usage ? 2 : 1;
     }
     report_end(run);

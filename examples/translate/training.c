@@ -9,8 +9,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* What random draws are for. */
 enum { DRAW_WEIGHTS };
@@ -148,18 +146,18 @@ static bool write_held_out(const training *w, char *error, size_t error_size)
 bool training_keep(training *w, double dev_loss, char *error, size_t error_size)
 {
     const char *folder = w->m.settings.out;
-    return translator_save_numbers(&w->m, folder, training_epoch(w), dev_loss, error,
-                                   error_size) &&
-           translator_save_settings(&w->m, folder, error, error_size);
+    bool good = translator_save_numbers(&w->m, folder, training_epoch(w), dev_loss, error,
+                                        error_size) &&
+                translator_save_settings(&w->m, folder, error, error_size);
+    w->kept = w->kept || good;
+    return good;
 }
 
 void training_undo(const training *w)
 {
     const char *folder = w->m.settings.out;
-    if (w->made_files)
-        checkpoint_remove(folder);
-    if (w->made_folder)
-        rmdir(folder);
+    if (w->opened)
+        checkpoint_undo(folder, w->made_folder);
 }
 
 /* ---- from the start and from the checkpoint ---- */
@@ -167,23 +165,17 @@ void training_undo(const training *w)
 bool training_begin(training *w, char *error, size_t error_size)
 {
     settings *s = &w->m.settings;
-    struct stat status;
-    if (checkpoint_in_the_way(s->out))
-        return heed__say(error, error_size,
-                         "%s already holds a model: go on with its training with --resume, or "
-                         "choose another folder with --out",
-                         s->out);
+    if (!checkpoint_folder_is_free(s->out, error, error_size))
+        return false;
     w->progress.metric = NAN;
     w->progress.stopping.patience = s->patience;
     if (!open_corpus(w, error, error_size) || !open_data(w, error, error_size) ||
         !open_model(w, true, error, error_size) || !keep_path(s, error, error_size))
         return false;
-    w->made_folder = stat(s->out, &status) != 0;
-    if (!folder_make(s->out, error, error_size))
-        return false;
-    w->made_files = true;
+    w->opened = folder_make_own(s->out, &w->made_folder, error, error_size);
     /* The checkpoint last: with it, all is there that goes on. */
-    return write_held_out(w, error, error_size) && checkpoint_save(w, error, error_size);
+    return w->opened && write_held_out(w, error, error_size) &&
+           checkpoint_save(w, error, error_size);
 }
 
 static bool open_same_corpus(training *w, const heed_archive *archive, char *error,

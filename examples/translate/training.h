@@ -28,8 +28,10 @@ typedef struct training {
     heed_schedule schedule;
     heed_forcing forcing;
     training_progress progress;
-    int64_t stored_epochs;        /* of a run that goes on: --epochs as it was; else 0 */
-    bool made_folder, made_files; /* by this run, in this start of the program */
+    int64_t stored_epochs; /* of a run that goes on: --epochs as it was; else 0 */
+    /* In this start of the program: the folder is this run's to write to, it was not there, and
+     * it has got a model. */
+    bool opened, made_folder, kept;
 } training;
 
 /* How the dev part is judged. */

@@ -30,6 +30,13 @@ size_t settings_table(settings *s, option table[SETTINGS_OPTIONS])
     return sizeof options / sizeof *options;
 }
 
+bool settings_check(const settings *s, char *error, size_t error_size)
+{
+    return s->width % s->heads == 0 ||
+           heed__say(error, error_size, "width %lld is not divisible by heads %lld",
+                     (long long)s->width, (long long)s->heads);
+}
+
 /* What config.json keeps: those, and what the images are like. */
 static size_t stored_table(settings *s, option table[SETTINGS_OPTIONS])
 {

@@ -19,6 +19,8 @@ typedef struct settings {
 #define SETTINGS_OPTIONS 16
 /* Fills the table with the options about the model, and returns how many there are. */
 size_t settings_table(settings *s, option table[SETTINGS_OPTIONS]);
+/* Whether they go together; if not, a sentence. */
+bool settings_check(const settings *s, char *error, size_t error_size);
 
 typedef struct classifier {
     settings settings;

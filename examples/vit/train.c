@@ -40,6 +40,7 @@ typedef struct trainer {
     heed_random warps;
     float *pixels; /* of a batch, deformed */
     int64_t step, epoch, best_epoch;
+    bool made_folder, kept; /* the folder was not there; it has numbers */
     double best_accuracy, best_loss;
     double began;
     char error[1000];
@@ -195,6 +196,14 @@ static bool take_step(trainer *w, const heed_schedule *schedule, double *loss)
            heed__say(w->error, sizeof w->error, "%s", heed_optimizer_error(w->optimizer));
 }
 
+static bool keep(trainer *w)
+{
+    bool good =
+        classifier_save_numbers(&w->c, w->out, w->best_epoch, w->error, sizeof w->error);
+    w->kept = w->kept || good;
+    return good;
+}
+
 /* Judges the dev part, and keeps the numbers if they are the best. */
 static bool look(trainer *w, double train_loss)
 {
@@ -213,7 +222,7 @@ static bool look(trainer *w, double train_loss)
     w->best_epoch = w->epoch;
     w->best_accuracy = j.accuracy;
     w->best_loss = j.loss;
-    return classifier_save_numbers(&w->c, w->out, w->epoch, w->error, sizeof w->error);
+    return keep(w);
 }
 
 static bool loop(trainer *w)
@@ -234,8 +243,7 @@ static bool loop(trainer *w)
             sum += one;
         }
         if (machine_interrupted()) /* something is better than nothing */
-            return w->best_epoch > 0 ||
-                   classifier_save_numbers(&w->c, w->out, 0, w->error, sizeof w->error);
+            return w->kept || keep(w);
         if (!look(w, sum / (double)each))
             return false;
     }
@@ -284,20 +292,21 @@ static bool train(trainer *w)
     if (w->threads > 0)
         heed_set_threads((int)w->threads);
     if (!folder_is_free(w->out, w->error, sizeof w->error) || !open_images(w) ||
-        !open_batches(w) || !open_model(w) || !folder_make(w->out, w->error, sizeof w->error) ||
-        !classifier_save_settings(&w->c, w->out, w->error, sizeof w->error))
+        !open_batches(w) || !open_model(w) ||
+        !folder_make_own(w->out, &w->made_folder, w->error, sizeof w->error))
         return false;
-    report_start(w);
-    if (loop(w)) {
-        bool good = report_end(w);
-        if (good)
-            print_next(w);
-        return good;
+    bool good = classifier_save_settings(&w->c, w->out, w->error, sizeof w->error);
+    if (good) {
+        report_start(w);
+        good = loop(w);
     }
     /* Settings without numbers are of no use, and would be in the way of another try. */
-    if (w->best_epoch == 0)
-        folder_remove_model(w->out);
-    return false;
+    if (!good && !w->kept)
+        folder_undo_model(w->out, w->made_folder);
+    good = good && report_end(w);
+    if (good)
+        print_next(w);
+    return good;
 }
 
 static size_t options_table(trainer *w, option table[])
@@ -374,6 +383,10 @@ int train_command(int count, char **arguments)
         return code;
     if (!w.out || w.out[0] == '\0') {
         fputs(PROGRAM ": --out DIR must say where the model goes\n", stderr);
+        return 2;
+    }
+    if (!settings_check(&w.c.settings, w.error, sizeof w.error)) {
+        fprintf(stderr, PROGRAM ": %s\n", w.error);
         return 2;
     }
     machine_catch_interrupts("\nstopping; Ctrl-C again quits at once\n");

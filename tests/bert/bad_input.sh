@@ -17,7 +17,8 @@ refuses 2 "learned|sinusoidal" train --positions learnt
 refuses 2 "must say which model" fill "a [MASK]"
 refuses 2 "there is no \[MASK\]" fill --model run "a word"
 refuses 2 "there is no \[MASK\]" fill --model run
-refuses 1 "width 10 is not divisible by heads 4" train --width 10 --out run
+refuses 2 "width 10 is not divisible by heads 4" train --width 10 --out run
+refuses 2 "rotary turns pairs of numbers, and a head has 3" train --width 12 --heads 4 --positions rotary
 refuses 1 "No such file" train --data missing.txt --out run
 printf 'one\ntwo\n' >few
 refuses 1 "few has 2 sentences, and 10 are needed" train --data few --out run
@@ -60,7 +61,21 @@ is "and one sentence" grep -q "not finite.* --lr" err
 "$bert" train $tiny --lr 1e30 --clip 0 --warmup 0 --steps 1 --out diverged >out 2>err
 is "NaN after the last step ends a training with 1" test $? -eq 1
 is "and one sentence again" grep -q "not finite.* --lr" err
-is "and such numbers are not kept" test ! -e diverged/model.safetensors
+is "and such numbers are not kept" test ! -e diverged
+mkdir stray
+echo mine >stray/vocabulary.json
+refuses 1 "stray already holds a model" train $tiny --out stray
+is "which is as it was" test "$(cat stray/vocabulary.json)" = mine
+# A disk that is full: at the vocabulary, and at the numbers after it.
+for limit in 1 8; do
+    (
+        ulimit -f $limit
+        "$bert" train $tiny --out full >out 2>err
+    )
+    is "a full disk ends a training with 1" test $? -eq 1
+    is "and one sentence" grep -q "^bert train: cannot write full/" err
+    is "and leaves no folder" test ! -e full
+done
 refuses 1 "cannot make the folder few" train $tiny --out few/run
 full "$bert" --help
 full "$bert" --version

@@ -29,6 +29,12 @@ is "and nothing half done" test -z "$(find half -name '*tmp*')"
 under 8 train $tiny --data text --out new --steps 20
 is "a new run without room fails at once" test $? -eq 1
 is "with one sentence" test "$(wc -l <err)" -eq 1
+is "and leaves no folder" test ! -e new
+mkdir mine
+echo mine >mine/notes
+# shellcheck disable=SC2086
+under 8 train $tiny --data text --out mine --steps 20
+is "and of a folder that was there" test "$(ls -A mine)" = notes
 
 is "with room again the run goes on" "$gpt" train --resume --out half --steps 20 --progress none
 is "to the end" test "$(wc -l <half/log.jsonl)" -eq 20

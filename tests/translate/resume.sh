@@ -175,4 +175,36 @@ is "and of a folder that was there" test "$(ls -A mine)" = notes
 )
 is "so does a disk that is full" test ! -e full
 is "with a sentence" grep -q "cannot write full/" err
+
+# A disk that is full at the end of the first epoch: the vocabulary is larger than the checkpoint.
+awk 'BEGIN {
+    for (k = 0; k < 400; k++) long = long "x"
+    for (i = 0; i < 60; i++) printf "%s\tc%d\n", long = long "x", i % 5 }' >words.tsv
+wordy="--model gru --pairs words.tsv --vocabulary words --hidden 2 --embedding 1 --batch 16 --epochs 3"
+(
+    ulimit -f 20
+    # shellcheck disable=SC2086
+    "$translate" train $wordy --out late >out 2>err
+)
+is "one that is full after an epoch ends with 1" test $? -eq 1
+is "and one sentence" grep -q "^translate train: cannot write late/source.json.*[a-z]$" err
+is "no more" test "$(wc -l <err)" -eq 1
+is "and leaves nothing" test ! -e late
+(
+    ulimit -f 20
+    # shellcheck disable=SC2086
+    "$translate" train $wordy --save-every 1 --out late >out 2>err
+)
+is "with --save-every too" test $? -eq 1
+is "but says that --resume goes on" grep -q "source.json.*; the checkpoint of step 3 in late was not harmed: .*--resume$" err
+# shellcheck disable=SC2086
+refuses 1 "late already holds an unfinished training: --resume goes on with it" train $wordy --out late
+is "it does" "$translate" train --resume --out late
+# shellcheck disable=SC2086
+is "to the same model" "$translate" train $wordy --out early
+is "bit for bit" cmp late/model.safetensors early/model.safetensors
+mkdir stray
+echo mine >stray/test.tsv
+# shellcheck disable=SC2086
+refuses 1 "stray already holds files of a model: choose another folder" train $wordy --out stray
 finish

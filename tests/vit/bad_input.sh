@@ -17,7 +17,7 @@ refuses 2 "must say where" train
 refuses 2 "must say which model" eval
 refuses 2 "must say which images" eval --model run
 refuses 2 "below 1" train --dropout 1 --out run
-refuses 1 "width 10 is not divisible by heads 4" train --width 10 --out run
+refuses 2 "width 10 is not divisible by heads 4" train --width 10 --out run
 refuses 1 "patches of 3 x 3 do not cut an image of 8 x 8 evenly" train --patch 3 --out run
 refuses 1 "one part empty" train --hold-out 0.0001 --out run
 refuses 1 "No such file" train --train missing.csv --out run
@@ -119,6 +119,18 @@ is "and leaves no folder that is in the way" test ! -e diverged/config.json
 "$vit" train --lr 1e30 --clip 0 --warmup 0 --epochs 1 --batch 65536 --width 8 --layers 1 --out diverged >out 2>err
 is "NaN after the only step ends a training with 1" test $? -eq 1
 is "and one sentence again" grep -q "not finite.* --lr" err
+is "and leaves no folder either" test ! -e diverged
+for limit in 0 4; do
+    said=$( (
+        ulimit -f $limit
+        "$vit" train $tiny --out small 2>&1
+    ) | grep -c "^vit train: cannot write small/")
+    is "a full disk is said in a sentence" test "$said" -eq 1
+    is "and leaves no folder" test ! -e small
+done
+mkdir stray
+echo mine >stray/model.safetensors
+refuses 1 "stray already holds a model" train --out stray
 full "$vit" --help
 full "$vit" --version
 full "$vit" train --help
