@@ -2,6 +2,7 @@
  * would not obey is refused rather than passed over. */
 #include "model.h"
 
+#include "config_file.h"
 #include "figures.h"
 #include "file.h"
 #include "folder.h"
@@ -202,6 +203,8 @@ static bool read_config(const char *path, heed_gpt_options *o, char *error, size
     while (heed__json_next(&json) == HEED__JSON_KEY) {
         if (heed__json_is(&json, "format")) {
             ours = heed__json_next(&json) == HEED__JSON_STRING && heed__json_is(&json, FORMAT);
+            if (!ours)
+                config_fail_format(&json, FORMAT);
             continue;
         }
         if (!ours) {

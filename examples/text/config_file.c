@@ -127,6 +127,19 @@ bool config_read_value(heed__json *json, const option *o, char **own)
     }
 }
 
+bool config_fail_format(heed__json *json, const char *format)
+{
+    static const char *const programs[] = { "heed gpt", "heed translate", "heed bert",
+                                            "heed vit" };
+    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
+        if (json->event == HEED__JSON_STRING && strcmp(programs[i], format) != 0 &&
+            heed__json_is(json, programs[i]))
+            return heed__json_fail(json, "this is not the configuration of a %s, but of a %s",
+                                   format, programs[i]);
+    }
+    return heed__json_fail(json, "this is not the configuration of a %s", format);
+}
+
 /* "format" and "version" come first and say whose file it is. */
 static bool read_head(heed__json *json, const char *format)
 {
@@ -135,7 +148,7 @@ static bool read_head(heed__json *json, const char *format)
         !heed__json_is(json, "format") || heed__json_next(json) != HEED__JSON_STRING ||
         !heed__json_is(json, format) || heed__json_next(json) != HEED__JSON_KEY ||
         !heed__json_is(json, "version"))
-        return heed__json_fail(json, "this is not the configuration of a %s", format);
+        return config_fail_format(json, format);
     heed__json_next(json);
     return heed__json_integer(json, 1, 1, &version);
 }

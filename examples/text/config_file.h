@@ -24,6 +24,9 @@ bool config_read(const char *path, const char *format, option *table, size_t cou
 void config_put(heed__text *to, const char *format, const option *table, size_t count);
 bool config_parse(const void *text, size_t size, const char *format, option *table,
                   size_t count, char **strings, char *error, size_t error_size);
+/* Refuses a file whose format is not that one, and says whose it is if it is the string at hand
+ * and another program's. */
+bool config_fail_format(heed__json *json, const char *format);
 /* One value alone; when read, the key before it was the last event. A string is put into *own,
  * to be freed. */
 void config_put_value(heed__text *to, const option *o);

@@ -5,6 +5,7 @@
 #include "classes.h"
 #include "machine.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* What is summed over the batches. */
@@ -24,6 +25,20 @@ static heed_decoded *search(const translator *m, heed_tape *t, const model_sourc
                                                   .beam = options->beam,
                                                   .best = options->best,
                                                   .length_penalty = options->length_penalty });
+}
+
+/* Says why the model failed: most likely its numbers are damaged, if it has such. */
+static bool say_why(const translator *m, heed_tape *t, char *error, size_t error_size)
+{
+    double value;
+    const heed_parameter *p = heed_error(t) ? translator_damage(m, &value) : NULL;
+    if (p)
+        return heed__say(error, error_size,
+                         "the model gives NaN instead of probabilities: its numbers are "
+                         "damaged (%s holds %s)",
+                         p->name, isnan(value) ? "NaN" : "infinity");
+    return heed__say(error, error_size, "%s",
+                     heed_error(t) ? heed_error(t) : "not enough memory");
 }
 
 /* ---- how probable the references are ---- */
@@ -170,8 +185,7 @@ bool judge(const translator *m, heed_tape *t, const corpus *c, corpus_part part,
         good = heed_batches_next(b) &&
                judge_batch(m, t, b, &ids, c->pairs + c->starts[part], options, &sum);
         if (!good)
-            heed__say(error, error_size, "%s",
-                      heed_error(t) ? heed_error(t) : "not enough memory");
+            say_why(m, t, error, error_size);
     }
     heed_tape_reset(t);
     heed_set_recording(t, recording);
@@ -207,7 +221,7 @@ bool judge_translate(const translator *m, heed_tape *t, text_span sentence,
     model_source source = { heed_ids(t, shape, w->source.ids), NULL };
     heed_decoded *d = search(m, t, &source, 1, options);
     if (!d)
-        return heed__say(error, error_size, "%s", heed_error(t));
+        return say_why(m, t, error, error_size);
     w->translations = calloc((size_t)options->best, sizeof *w->translations);
     bool good = w->translations != NULL;
     heed_hypothesis h = heed_decoded_at(d, 0, 0);

@@ -208,16 +208,9 @@ static bool next_step(trainer *w)
  * last good ones. */
 static bool parameters_are_finite(trainer *w)
 {
-    const heed_params *ps = w->run.m.parameters;
-    for (int i = 0; i < heed_params_count(ps); i++) {
-        const heed_parameter *p = heed_params_at(ps, i);
-        const float *values = p->data;
-        for (int64_t j = 0; j < p->size; j++) {
-            if (!isfinite(values[j]))
-                return not_finite(w, p->name, (double)values[j]);
-        }
-    }
-    return true;
+    double value;
+    const heed_parameter *p = translator_damage(&w->run.m, &value);
+    return !p || not_finite(w, p->name, value);
 }
 
 static bool keep(trainer *w, double dev_loss)
@@ -258,8 +251,8 @@ static bool look(trainer *w)
     training_progress *p = &run->progress;
     heed_stopping stopping = p->stopping;
     judgement j;
-    if (!judge(&run->m, w->tape, &run->corpus, CORPUS_DEV, &training_judging, &j, w->error,
-               sizeof w->error))
+    if (!parameters_are_finite(w) || !judge(&run->m, w->tape, &run->corpus, CORPUS_DEV,
+                                            &training_judging, &j, w->error, sizeof w->error))
         return false;
     if (machine_interrupted())
         return true;

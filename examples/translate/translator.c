@@ -4,6 +4,7 @@
 #include "folder.h"
 #include "machine.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -149,6 +150,20 @@ bool translator_save_numbers(const translator *t, const char *folder, int64_t ep
 }
 
 /* ---- translating ---- */
+
+const heed_parameter *translator_damage(const translator *t, double *value)
+{
+    for (int i = 0; i < heed_params_count(t->parameters); i++) {
+        const heed_parameter *p = heed_params_at(t->parameters, i);
+        const float *values = p->data;
+        for (int64_t j = 0; j < p->size; j++) {
+            *value = (double)values[j];
+            if (!isfinite(*value))
+                return p;
+        }
+    }
+    return NULL;
+}
 
 int64_t translator_longest(const translator *t)
 {

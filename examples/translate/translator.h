@@ -31,6 +31,9 @@ bool translator_save_settings(translator *t, const char *folder, char *error,
 bool translator_save_numbers(const translator *t, const char *folder, int64_t epoch,
                              double dev_loss, char *error, size_t error_size);
 
+/* The first parameter that holds NaN or infinity, which goes into *value; NULL: none does. */
+const heed_parameter *translator_damage(const translator *t, double *value);
+
 /* How many tokens a translation may have. */
 int64_t translator_longest(const translator *t);
 

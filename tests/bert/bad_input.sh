@@ -52,6 +52,8 @@ sed 's/"tokens": \([0-9]*\)/"tokens": 1\1/' run/config.json >new
 damaged config.json "vocabulary.json has .* tokens, but the model was made for"
 sed 's/"post-norm": false/"post-norm": 0/' run/config.json >new
 damaged config.json "true or false"
+echo '{"format": "heed vit", "version": 1}' >new
+damaged config.json "not the configuration of a heed bert, but of a heed vit"
 sed 's/"dropout": 0/"dropout": 2/' run/config.json >new
 damaged config.json "dropout"
 

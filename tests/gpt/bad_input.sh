@@ -53,6 +53,8 @@ head -c 40 run/config.json >new
 damaged config.json "config.json"
 echo '{"model_type":"gpt2","n_layer":12}' >new
 damaged config.json "not the configuration of a heed gpt"
+echo '{"format": "heed translate", "version": 1}' >new
+damaged config.json "not the configuration of a heed gpt, but of a heed translate"
 sed 's/"width": 16/"width": 18/' run/config.json >new
 damaged config.json "model.safetensors"
 sed 's/"width": 16/"width": 17/' run/config.json >new

@@ -105,6 +105,16 @@ is "a perplexity beyond all numbers" "$translate" eval --model huge
 is "is above 1e9" grep -qx "ppl_forced      > 1e9" .out
 is "in JSON" "$translate" eval --model huge --json
 is "it is null" grep -q '^{"ppl_forced":null,"ppl_free":null,"token_accuracy":0' .out
+cp -R run nan
+for bits in '\000\000\300\177' '\000\000\200\177'; do
+    # shellcheck disable=SC2059
+    printf "$bits" | dd of=nan/model.safetensors bs=1 seek=$data conv=notrunc 2>"$work/.err"
+    printf '\000\000\300\177' | dd of=nan/model.safetensors bs=1 seek=$at conv=notrunc 2>"$work/.err"
+    for command in "run --model nan seven" "eval --model nan" "compare nan"; do
+        # shellcheck disable=SC2086
+        refuses 1 "NaN instead of probabilities: its numbers are damaged (seq2seq" $command
+    done
+done
 "$translate" compare run --picture nowhere/map.svg >out 2>err
 is "a picture that cannot be written ends with 1" test $? -eq 1
 is "and one sentence" grep -q "cannot write nowhere/map.svg" err
@@ -175,7 +185,9 @@ full "$translate" train --help
 full "$translate" train --model gru $tiny --out unseen
 is "what was learned is kept all the same" test -s unseen/model.safetensors
 echo '{"format": "heed gpt"}' >new
-damaged config.json "not the configuration"
+damaged config.json "not the configuration of a heed translate, but of a heed gpt$"
+echo '{"format": "heed x", "version": 1}' >new
+damaged config.json "not the configuration of a heed translate$"
 
 # Ctrl-C after the first epoch, and before it.
 "$translate" train --model gru --count 3000 --hidden 16 --epochs 100000 --patience 0 \

@@ -100,7 +100,7 @@ damaged model.safetensors model.safetensors
 head -c 30 run/config.json >new
 damaged config.json config.json
 echo '{"format": "heed gpt"}' >new
-damaged config.json "not the configuration of a heed vit"
+damaged config.json "not the configuration of a heed vit, but of a heed gpt"
 sed 's/"width": 8/"width": 12/' run/config.json >new
 damaged config.json "model.safetensors"
 sed 's/"mean": false/"mean": 0/' run/config.json >new
