@@ -107,6 +107,22 @@ void folder_undo_model(const char *folder, bool made)
     folder_undo(folder, made, files_of_a_model, FILES_OF_A_MODEL);
 }
 
+bool file_is_picture(const char *path, const char *name, char *error, size_t error_size)
+{
+    const char *ending = strrchr(path, '.');
+    return (ending && strcmp(ending, ".svg") == 0) ||
+           heed__say(error, error_size, "--%s must name a file .svg, not '%s'", name, path);
+}
+
+bool file_can_be_written(const char *path, char *error, size_t error_size)
+{
+    heed__writer writer;
+    if (!heed__writer_begin(&writer, path, NULL))
+        return heed__writer_commit(&writer, error, error_size);
+    heed__writer_abandon(&writer);
+    return true;
+}
+
 bool file_put_text(heed__text *text, const char *path, char *error, size_t error_size)
 {
     heed__writer writer;

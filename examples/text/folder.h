@@ -26,6 +26,11 @@ void folder_undo(const char *folder, bool made, const char *const *names, size_t
 bool folder_is_free(const char *folder, char *error, size_t error_size);
 void folder_undo_model(const char *folder, bool made);
 
+/* Before long work for a picture: whether the option --NAME names a file .svg, and whether such a
+ * file can be written, which writes none. */
+bool file_is_picture(const char *path, const char *name, char *error, size_t error_size);
+bool file_can_be_written(const char *path, char *error, size_t error_size);
+
 /* Replaces the file in one step, and frees the text; for a text that has failed there is no
  * memory. */
 bool file_put_text(heed__text *text, const char *path, char *error, size_t error_size);

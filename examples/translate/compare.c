@@ -2,6 +2,7 @@
 #include "chart.h"
 #include "commands.h"
 #include "figures.h"
+#include "folder.h"
 #include "gap.h"
 #include "judge.h"
 #include "machine.h"
@@ -211,6 +212,7 @@ static int compare(const compare_options *o, int count, char *const *folders)
     char error[1000] = "";
     compared *models = calloc((size_t)count, sizeof *models);
     bool good = models || heed__say(error, sizeof error, "not enough memory");
+    good = good && (!o->picture || file_can_be_written(o->picture, error, sizeof error));
     for (int i = 0; good && i < count && !machine_interrupted(); i++) {
         models[i].folder = folders[i];
         good = judge_model(&models[i], o, error, sizeof error);
@@ -257,6 +259,11 @@ int compare_command(int count, char **arguments)
     if (count - options < 1 || count - options > MOST_MODELS) {
         fprintf(stderr, PROGRAM ": expected 1 to %d folders of models, found %d\n", MOST_MODELS,
                 count - options);
+        return 2;
+    }
+    char error[1000];
+    if (o.picture && !file_is_picture(o.picture, "picture", error, sizeof error)) {
+        fprintf(stderr, PROGRAM ": %s\n", error);
         return 2;
     }
     if (o.threads > 0)

@@ -4,6 +4,7 @@
 #include "sections.h"
 #include "thanks.h"
 
+#include "folder.h"
 #include "nearest.h"
 #include "options.h"
 
@@ -160,6 +161,11 @@ int main(int argc, char **argv)
     }
     if (film && (json || wanted)) {
         fprintf(stderr, PROGRAM ": --animation goes with --lang only\n");
+        return 2;
+    }
+    char error[1000];
+    if (film && !file_is_picture(film, "animation", error, sizeof error)) {
+        fprintf(stderr, PROGRAM ": %s\n", error);
         return 2;
     }
     if (film)

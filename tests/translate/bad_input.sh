@@ -115,9 +115,10 @@ for bits in '\000\000\300\177' '\000\000\200\177'; do
         refuses 1 "NaN instead of probabilities: its numbers are damaged (seq2seq" $command
     done
 done
-"$translate" compare run --picture nowhere/map.svg >out 2>err
-is "a picture that cannot be written ends with 1" test $? -eq 1
-is "and one sentence" grep -q "cannot write nowhere/map.svg" err
+refuses 1 "cannot write nowhere/map.svg" compare run --picture nowhere/map.svg
+refuses 2 "picture must name a file .svg, not 'map.png'" compare run --picture map.png
+refuses 1 "No such file" compare nowhere --picture map.svg
+is "no picture of nothing" test -z "$(find . -name 'map*')"
 
 # damaged FILE PATTERN: a copy of the run whose FILE has been replaced by `new` is refused.
 damaged() {

@@ -128,6 +128,9 @@ def check_animation(items):
         missing = os.path.join(folder, "no", "such.svg")
         if missing not in run("--animation", missing, status=1):
             fail("a file that cannot be written is not named")
+        other = os.path.join(folder, "x.png")
+        if "must name a file .svg" not in run("--animation", other, status=2) or os.path.exists(other):
+            fail("a file of another kind is not refused")
 
 
 program, expected, page = sys.argv[1:]
