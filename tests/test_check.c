@@ -32,7 +32,7 @@ static void put(heed_tensor *y, int64_t i, double value)
 {
     if (y->dtype == HEED_F64)
         ((double *)y->data)[i] = value;
-    else
+    else if (y->dtype == HEED_F32)
         ((float *)y->data)[i] = (float)value;
 }
 
