@@ -269,10 +269,9 @@ static bool train(trainer *w)
     if ((w->out && !folder_is_free(w->out, w->error, sizeof w->error)) || !open_sentences(w) ||
         !open_model(w) || !open_folder(w))
         return false;
-    printf("sentences  %s: %s to learn from, %s held out, %s words\n",
-           w->data ? w->data : "made", figure_count(w->learned.count).text,
-           figure_count(w->judged.count).text,
-           figure_count(w->r.settings.tokens - VOCABULARY_SPECIALS).text);
+    printf("sentences  %s: %s to learn from, %s held out, %s\n", w->data ? w->data : "made",
+           figure_count(w->learned.count).text, figure_count(w->judged.count).text,
+           figure_of(w->r.settings.tokens - VOCABULARY_SPECIALS, "word").text);
     printf("model      %s of %lld: %s parameters\n\n",
            figure_of(w->r.settings.layers, "block").text, (long long)w->r.settings.width,
            figure_count(heed_params_size(w->r.parameters)).text);
@@ -360,7 +359,7 @@ int train_command(int count, char **arguments)
         return 2;
     }
     machine_catch_interrupts("\nstopping; Ctrl-C again quits at once\n");
-    bool good = train(&w) && program_has_printed(w.error, sizeof w.error);
+    bool good = train(&w);
     if (!good)
         fprintf(stderr, PROGRAM ": %s\n", w.error);
     close_trainer(&w);

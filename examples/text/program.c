@@ -111,9 +111,3 @@ void program_print(const char *command)
     figure_quote(stdout, called);
     printf(" %s ", command);
 }
-
-bool program_has_printed(char *error, size_t error_size)
-{
-    return (fflush(stdout) == 0 && !ferror(stdout)) ||
-           heed__say(error, error_size, "cannot write to the standard output");
-}

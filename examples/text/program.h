@@ -27,7 +27,4 @@ int program_run(const program *p, int count, char **arguments);
  * them: "  build/gpt sample --model ", for what to type next. */
 void program_print(const char *command);
 
-/* Whether all that was printed so far has been written; false and a sentence if not. */
-bool program_has_printed(char *error, size_t error_size);
-
 #endif

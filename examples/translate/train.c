@@ -368,8 +368,6 @@ int train_command(int count, char **arguments)
     if (code < 0) {
         machine_catch_interrupts("\nstopping; Ctrl-C again quits at once\n");
         code = train(w, table, size);
-        if (code == 0 && !program_has_printed(w->error, sizeof w->error))
-            code = 1;
         fflush(stdout);
         if (code != 0 && w->error[0])
             fprintf(stderr, PROGRAM ": %s\n", w->error);

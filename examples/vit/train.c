@@ -390,7 +390,7 @@ int train_command(int count, char **arguments)
         return 2;
     }
     machine_catch_interrupts("\nstopping; Ctrl-C again quits at once\n");
-    bool good = train(&w) && program_has_printed(w.error, sizeof w.error);
+    bool good = train(&w);
     if (!good)
         fprintf(stderr, PROGRAM ": %s\n", w.error);
     close_trainer(&w);
