@@ -93,6 +93,11 @@ void heed_params_scope(heed_params *ps, const char *name)
     snprintf(ps->scope + at, sizeof ps->scope - at, "%s.", name);
 }
 
+bool heed_params_scoped(const heed_params *ps)
+{
+    return ps && ps->depth > 0;
+}
+
 void heed_params_scope_end(heed_params *ps)
 {
     if (ps && !ps->failed && ps->depth > 0)

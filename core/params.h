@@ -51,6 +51,7 @@ HEED_API heed_dtype heed_params_dtype(const heed_params *ps);
 /* Names given between these two are prefixed "name.". */
 HEED_API void heed_params_scope(heed_params *ps, const char *name);
 HEED_API void heed_params_scope_end(heed_params *ps);
+HEED_API bool heed_params_scoped(const heed_params *ps); /* is one open? */
 
 /* A new parameter of zeros under the current scope. NULL on a failed set, a name already taken,
  * or no memory. */

@@ -49,6 +49,8 @@ static bool sound(heed_params *ps, int64_t d, int64_t e, const heed_align_option
         heed_params_fail(ps, "align: scale %g is not a positive number", o->scale);
     else if (!(o->temperature >= 0) || isinf(o->temperature))
         heed_params_fail(ps, "align: temperature %g is not a positive number", o->temperature);
+    else if (o->temperature > 0 && o->temperature < 1e-30)
+        heed_params_fail(ps, "align: temperature %g is less than 1e-30", o->temperature);
     else if (o->filters < 0)
         heed_params_fail(ps, "align: %lld filters are fewer than none", (long long)o->filters);
     else if (o->filters > 0 && (o->filter_width < 1 || o->filter_width % 2 == 0))

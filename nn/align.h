@@ -168,8 +168,8 @@ HEED_API heed_aligned heed_align_forward(heed_tape *t, const heed_align *m, heed
 /* (cost - baseline) ln p(drawn), elementwise; the first factor is a constant. Its gradient
  * is the unbiased estimate of that of the expected cost by the scores; its value says
  * nothing. Added to the cost itself, reduced alike, it trains everything else too. cost: of
- * log_probability's shape; baseline: a guess of the cost, which may not depend on the draw,
- * or NULL. */
+ * log_probability's shape; baseline: a guess of the cost, which may not depend on the draw, of
+ * that shape or a single number, or NULL. */
 HEED_API heed_tensor *heed_align_reinforce(heed_tape *t, heed_tensor *log_probability,
                                            heed_tensor *cost, heed_tensor *baseline);
 /* sum_j min(weights_j, coverage_j) of each row, against looking at the same key again: [B],

@@ -86,9 +86,26 @@ void heed__align_choose(heed_tape *t, const heed_align *m, heed_tensor *seen, he
     }
 }
 
+static bool same_shape(const heed_tensor *a, const heed_tensor *b)
+{
+    bool same = a->ndim == b->ndim;
+    for (int i = 0; same && i < a->ndim; i++)
+        same = a->shape[i] == b->shape[i];
+    return same;
+}
+
 heed_tensor *heed_align_reinforce(heed_tape *t, heed_tensor *log_probability, heed_tensor *cost,
                                   heed_tensor *baseline)
 {
+    if (!t || heed_error(t))
+        return NULL;
+    if (!log_probability || !cost)
+        return heed_fail(t, "align_reinforce: the %s is NULL",
+                         cost ? "log-probability" : "cost");
+    if (!same_shape(log_probability, cost) ||
+        (baseline && baseline->ndim > 0 && !same_shape(log_probability, baseline)))
+        return heed_fail(t, "align_reinforce: cost and baseline must have the shape of the "
+                            "log-probability");
     heed_tensor *advantage = baseline ? heed_sub(t, cost, baseline) : cost;
     return heed_mul(t, heed_detach(t, advantage), log_probability);
 }

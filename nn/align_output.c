@@ -3,7 +3,16 @@
 
 heed_tensor *heed_align_coverage_loss(heed_tape *t, heed_tensor *weights, heed_tensor *coverage)
 {
-    if (!coverage && weights)
+    if (!t || heed_error(t))
+        return NULL;
+    if (!weights || weights->ndim != 2)
+        return heed_fail(t, "coverage_loss: the weights need shape [B, S]");
+    if (coverage && (coverage->ndim != 2 || coverage->shape[0] != weights->shape[0] ||
+                     coverage->shape[1] != weights->shape[1]))
+        return heed_fail(t,
+                         "coverage_loss: the coverage needs shape [%lld, %lld], as the weights",
+                         (long long)weights->shape[0], (long long)weights->shape[1]);
+    if (!coverage)
         coverage = heed_full(t, HEED_SCALAR, 0);
     heed_tensor *twice = heed_minimum(t, weights, coverage);
     return heed_sum_axes(t, twice, 1, (int[]){ -1 }, false);

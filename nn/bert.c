@@ -85,6 +85,10 @@ heed_tensor *heed_bert_forward(heed_tape *t, const heed_bert *m, heed_tensor *id
         return heed_fail(t, "bert: ids need shape [B, T]");
     if (segments && !m->segments.weight)
         return heed_fail(t, "bert: this model tells no segments apart");
+    if (segments && (segments->ndim != 2 || segments->shape[0] != ids->shape[0] ||
+                     segments->shape[1] != ids->shape[1]))
+        return heed_fail(t, "bert: the segments need shape [%lld, %lld], as the ids",
+                         (long long)ids->shape[0], (long long)ids->shape[1]);
     heed_scope(t, "bert");
     heed_tensor *mask =
         lengths ? heed_padding_mask(t, ids->shape[0], ids->shape[1], lengths) : NULL;

@@ -35,7 +35,8 @@ HEED_API heed_sampler *heed_sampler_new(int64_t vocabulary, heed_sampling_option
                                         const heed_allocator *allocator);
 HEED_API void heed_sampler_free(heed_sampler *s);
 /* The next token of a row of logits [..., vocabulary], -1 if the row holds NaN or nothing but
- * -inf, or has another width. An infinite logit takes all the probability there is. Ties go to the smaller id; sums run in f64 and in a fixed order, so the same logits and
+ * -inf, or has another width. An infinite logit takes all the probability there is. Ties go to
+ * the smaller id; sums run in f64 and in a fixed order, so the same logits and
  * the same draw give the same token everywhere. */
 HEED_API int32_t heed_sampler_choose(heed_sampler *s, const heed_tensor *logits, int64_t row);
 /* Where the draws are: to save, or to set. */

@@ -54,6 +54,8 @@ static bool are_sound(heed_params *ps, const char *pattern, const heed_lora_opti
 {
     if (!pattern)
         heed_params_fail(ps, "lora: the pattern is NULL");
+    else if (heed_params_scoped(ps))
+        heed_params_fail(ps, "lora: a scope is open");
     else if (o->rank < 1)
         heed_params_fail(ps, "lora: the rank is %lld but must be at least 1",
                          (long long)o->rank);
@@ -64,12 +66,28 @@ static bool are_sound(heed_params *ps, const char *pattern, const heed_lora_opti
     return !heed_params_error(ps);
 }
 
+static double get(const heed_parameter *p, int64_t i)
+{
+    return p->dtype == HEED_F64 ? ((const double *)p->data)[i] : ((const float *)p->data)[i];
+}
+
+static bool is_zero(const heed_parameter *p)
+{
+    for (int64_t i = 0; i < p->size; i++) {
+        if (get(p, i) != 0)
+            return false;
+    }
+    return true;
+}
+
 static bool fits(heed_params *ps, const heed_parameter *weight, int64_t rank)
 {
     char name[600];
     int64_t out = weight->shape.size[0], in = weight->shape.size[1];
     const heed_parameter *merged =
         heed_params_find(ps, name_of(name, sizeof name, weight, "lora_a"));
+    const heed_parameter *b =
+        heed_params_find(ps, name_of(name, sizeof name, weight, "lora_b"));
     if (weight->adapter)
         heed_params_fail(ps, "lora: %s has an adapter already", weight->name);
     else if (merged && (merged->shape.ndim != 2 || merged->shape.size[0] != rank ||
@@ -78,6 +96,9 @@ static bool fits(heed_params *ps, const heed_parameter *weight, int64_t rank)
                          "lora: rank %lld is not that of %s, which is there from an adapter "
                          "that was merged",
                          (long long)rank, merged->name);
+    else if (b && !is_zero(b))
+        heed_params_fail(ps, "lora: %s is not 0: it is of an adapter that was not merged",
+                         b->name);
     else if (rank > in || rank > out)
         heed_params_fail(ps, "lora: rank %lld is larger than an extent of %s [%lld,%lld]",
                          (long long)rank, weight->name, (long long)out, (long long)in);
@@ -95,10 +116,7 @@ static heed_parameter *new_part(heed_params *ps, const heed_parameter *weight, c
         p->flags &= ~(unsigned)HEED_FROZEN;
         return p;
     }
-    p = heed_parameter_new(ps, name, shape, flags);
-    if (p && strcmp(p->name, name) != 0)
-        return heed_params_fail(ps, "lora: a scope is open: %s became %s", name, p->name);
-    return p;
+    return heed_parameter_new(ps, name, shape, flags);
 }
 
 /* Every A and B, then every factor: an optimizer finds the numbers it trains side by side. */
@@ -153,11 +171,6 @@ int heed_lora_attach(heed_params *ps, const char *pattern, heed_lora_options opt
 }
 
 /* ---- merging ---- */
-
-static double get(const heed_parameter *p, int64_t i)
-{
-    return p->dtype == HEED_F64 ? ((const double *)p->data)[i] : ((const float *)p->data)[i];
-}
 
 static void put(heed_parameter *p, int64_t i, double value)
 {

@@ -49,7 +49,9 @@ HEED_API int heed_lora_attach(heed_params *ps, const char *pattern, heed_lora_op
  * computes the same function up to rounding, at the cost of the plain layer. A and B stay in
  * the set, frozen, with B = 0; "!" HEED_LORA_PARAMETERS saves the model without them. Weights
  * stay frozen until heed_params_freeze thaws them. Another adapter of the same rank may then be
- * attached; it begins anew in A and B. Between steps. Returns how many. */
+ * attached; it begins anew in A, and with B = 0. (An optimizer that has not made a step in
+ * between still has the moments of the one before.) A copy of the set has numbers but no adapters:
+ * merged in it is nothing. Between steps. Returns how many. */
 HEED_API int heed_lora_merge(heed_params *ps);
 
 #ifdef __cplusplus

@@ -190,6 +190,7 @@ heed_tensor *heed_seq2seq_step(heed_tape *t, const heed_seq2seq *m,
         heed_aligned a = heed_align_step(t, &m->align, query, &source->memory, &state->history);
         context = a.context;
         state->weights = a.weights;
+        state->log_probability = a.log_probability;
     }
     if (reads_before(o) || o->context == HEED_CONTEXT_FED)
         x = beside(t, x, context);
@@ -206,6 +207,7 @@ heed_tensor *heed_seq2seq_step(heed_tape *t, const heed_seq2seq *m,
         heed_aligned a = heed_align_step(t, &m->align, x, &source->memory, &state->history);
         context = a.context;
         state->weights = a.weights;
+        state->log_probability = a.log_probability;
     }
     if (o->context != HEED_CONTEXT_START)
         x = heed_attentional_forward(t, &m->readout, context, x);
@@ -246,6 +248,7 @@ static heed_seq2seq_result forced(heed_tape *t, const heed_seq2seq *m,
         heed_aligned a = heed_align_step(t, &m->align, x, &source->memory, &history);
         context = a.context;
         r.weights = a.weights;
+        r.log_probability = a.log_probability;
     }
     if (o->context != HEED_CONTEXT_START)
         x = heed_attentional_forward(t, &m->readout, context, x);
@@ -254,9 +257,11 @@ static heed_seq2seq_result forced(heed_tape *t, const heed_seq2seq *m,
     return r;
 }
 
-static heed_tensor *stacked(heed_tape *t, int64_t n, heed_tensor *const x[])
+/* The results of n more steps after those of all before; NULL where there are none. */
+static heed_tensor *longer(heed_tape *t, heed_tensor *all, int64_t n, heed_tensor *const x[])
 {
-    return heed_stack(t, (int)n, x, 1);
+    heed_tensor *more = x[0] ? heed_stack(t, (int)n, x, 1) : NULL;
+    return all ? heed_concatenate(t, 2, (heed_tensor *[]){ all, more }, 1) : more;
 }
 
 /* Steps in groups, so that their results need no memory but the stack: a group is stacked, and
@@ -267,7 +272,7 @@ static heed_seq2seq_result step_by_step(heed_tape *t, const heed_seq2seq *m,
                                         const heed_seq2seq_source *source, heed_tensor *inputs,
                                         double forcing)
 {
-    heed_tensor *logits[GROUP], *weights[GROUP];
+    heed_tensor *logits[GROUP], *weights[GROUP], *logs[GROUP];
     heed_seq2seq_result all = { 0 };
     heed_seq2seq_state state = heed_seq2seq_begin(t, m, source);
     int64_t steps = inputs->shape[1];
@@ -278,15 +283,12 @@ static heed_seq2seq_result step_by_step(heed_tape *t, const heed_seq2seq *m,
             i == 0 ? given : heed_forced_ids(t, given, logits[(i - 1) % GROUP], forcing);
         logits[k] = heed_seq2seq_step(t, m, source, &state, ids);
         weights[k] = state.weights;
+        logs[k] = state.log_probability;
         if (k + 1 < GROUP && i + 1 < steps)
             continue;
-        heed_tensor *l = stacked(t, k + 1, logits);
-        heed_tensor *w = weights[k] ? stacked(t, k + 1, weights) : NULL;
-        bool first = i < GROUP;
-        all.logits = first ? l : heed_concatenate(t, 2, (heed_tensor *[]){ all.logits, l }, 1);
-        if (w)
-            all.weights =
-                first ? w : heed_concatenate(t, 2, (heed_tensor *[]){ all.weights, w }, 1);
+        all.logits = longer(t, all.logits, k + 1, logits);
+        all.weights = longer(t, all.weights, k + 1, weights);
+        all.log_probability = longer(t, all.log_probability, k + 1, logs);
     }
     return heed_error(t) ? (heed_seq2seq_result){ 0 } : all;
 }

@@ -87,7 +87,8 @@ typedef struct heed_seq2seq_state {
     heed_align_history history;
     heed_tensor
         *readout; /* [B, H]: the last one, which input feeding hands on; NULL at first */
-    heed_tensor *weights; /* [B, S]: what the last step attended to, or NULL */
+    heed_tensor *weights;         /* [B, S]: what the last step attended to, or NULL */
+    heed_tensor *log_probability; /* [B] of the last step's draw, as in heed_aligned, or NULL */
 } heed_seq2seq_state;
 HEED_API heed_seq2seq_state heed_seq2seq_begin(heed_tape *t, const heed_seq2seq *m,
                                                const heed_seq2seq_source *source);
@@ -101,6 +102,9 @@ HEED_API heed_tensor *heed_seq2seq_step(heed_tape *t, const heed_seq2seq *m,
 typedef struct heed_seq2seq_result {
     heed_tensor *logits;  /* [B, T, V] */
     heed_tensor *weights; /* [B, T, S] of attention, or NULL */
+    /* [B, T] while training with HEED_ALIGN_REINFORCE, for heed_align_reinforce, without which
+     * the scores do not learn; else NULL */
+    heed_tensor *log_probability;
 } heed_seq2seq_result;
 /* inputs i32 [B, T]: the true tokens before (heed_shift_right). Each is taken with probability
  * `forcing`, by a draw of its own, and otherwise the decoder's own likeliest token: 1 is teacher

@@ -249,6 +249,26 @@ START_TEST(argmax_trains_values_only)
 }
 END_TEST
 
+START_TEST(shapes_of_costs)
+{
+    heed_tape *t = heed_tape_new(NULL);
+    const heed_shape shapes[3] = { HEED_SHAPE(3, 1), HEED_SHAPE(1), HEED_SHAPE(1, 3) };
+    for (int i = 0; i < 6; i++) {
+        heed_tensor *log_p = heed_full(t, HEED_SHAPE(3), -1),
+                    *other = heed_full(t, shapes[i / 2], 1);
+        ck_assert_ptr_null(i % 2 ? heed_align_reinforce(t, log_p, other, NULL)
+                                 : heed_align_reinforce(t, log_p, log_p, other));
+        ck_assert_ptr_nonnull(
+            strstr(heed_error(t), "must have the shape of the log-probability"));
+        heed_tape_reset(t);
+    }
+    heed_tensor *log_p = heed_full(t, HEED_SHAPE(3), -1), *one = heed_full(t, HEED_SCALAR, 1);
+    ck_assert_ptr_nonnull(heed_align_reinforce(t, log_p, log_p, one));
+    ck_assert_ptr_null(heed_align_reinforce(t, log_p, NULL, NULL));
+    heed_tape_free(t);
+}
+END_TEST
+
 /* A sentence of no keys gives 0, no queries give nothing, however keys are chosen. */
 START_TEST(empty)
 {
@@ -294,6 +314,7 @@ int main(void)
     suite_add_tcase(suite, estimators);
     TCase *choices = tcase_create("choices");
     tcase_add_test(choices, argmax_trains_values_only);
+    tcase_add_test(choices, shapes_of_costs);
     tcase_add_loop_test(choices, empty, 0, HEED_ALIGN_REINFORCE + 1);
     tcase_add_loop_test(choices, one_key_alone, HEED_ALIGN_ARGMAX, HEED_ALIGN_GUMBEL);
     tcase_add_loop_test(choices, one_key_alone, HEED_ALIGN_GUMBEL_HARD,

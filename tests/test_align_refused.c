@@ -42,6 +42,8 @@ START_TEST(coverage_loss)
     ck_assert_double_eq(heed_at(loss, 1), .5);
     heed_tensor *first = heed_align_coverage_loss(t, w, NULL);
     ck_assert_double_eq(heed_at(first, 0) + heed_at(first, 1), 0);
+    ck_assert_ptr_null(heed_align_coverage_loss(t, w, heed_unsqueeze(t, before, 1)));
+    ck_assert_ptr_nonnull(strstr(heed_error(t), "the coverage needs shape [2, 2]"));
     heed_tape_free(t);
 }
 END_TEST
@@ -68,6 +70,7 @@ START_TEST(options_refused)
         { 3, 3, { .scale = NAN }, "is not a positive number" },
         { 3, 3, { .temperature = -0.5 }, "temperature -0.5" },
         { 3, 3, { .temperature = INFINITY }, "temperature inf" },
+        { 3, 3, { .temperature = 1e-39 }, "temperature 1e-39 is less than 1e-30" },
         { 3, 3, { .score = HEED_ALIGN_ADDITIVE, .filters = -2 }, "-2 filters" },
         { 3, 3, { .score = HEED_ALIGN_ADDITIVE, .filters = 2 }, "filter width 0" },
         { 3,

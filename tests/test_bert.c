@@ -368,6 +368,26 @@ START_TEST(unsound_operands)
     refused(heed_bert_forward(t, &m, flat, NULL, NULL), "bert: ids need shape [B, T]");
     heed_tensor *x = all_ids();
     refused(heed_bert_forward(t, &m, x, x, NULL), "no segments apart");
+    heed_bert_options two = { .vocabulary = 9,
+                              .positions = HEED_POSITIONS_SINUSOIDAL,
+                              .longest = T,
+                              .width = 4,
+                              .layers = 1,
+                              .heads = 1,
+                              .segments = 2 };
+    heed_bert segmented;
+    heed_params *other = heed_params_new(HEED_F32, NULL);
+    heed_bert_init(&segmented, other, "bert", two);
+    ck_assert_msg(!heed_params_error(other), "%s", heed_params_error(other));
+    static const int32_t zeros[3 * T] = { 0 };
+    heed_shape shapes[3] = { HEED_SHAPE(T), HEED_SHAPE(1, T), HEED_SHAPE(2, T - 1) };
+    for (int i = 0; i < 3; i++) {
+        heed_tensor *few = heed_ids(t, HEED_SHAPE(2, T), zeros);
+        refused(heed_bert_forward(t, &segmented, few, heed_ids(t, shapes[i], zeros), NULL),
+                "the segments need shape [2, ");
+    }
+    heed_params_free(other);
+    x = all_ids();
     heed_bert_classes_init(&classes, ps, "classes", &m, 2, NULL);
     flat = heed_full(t, HEED_SHAPE(B, C), 0);
     refused(heed_bert_classes_forward(t, &classes, flat), "need shape [B, T, C]");

@@ -295,6 +295,16 @@ START_TEST(again)
     ck_assert_str_eq(heed_params_error(ps), "lora: rank 1 is not that of in.lora_a, which is "
                                             "there from an adapter that was merged");
     heed_params_free(ps);
+    /* Numbers of an adapter that nobody merged are not lost. */
+    ps = new_net(&m, HEED_F64, 4);
+    attach(ps, "*");
+    heed_lora_merge(ps);
+    ((double *)heed_params_find(ps, "out.lora_b")->data)[0] = 3;
+    ck_assert_int_eq(attach(ps, "*"), 0);
+    ck_assert_str_eq(heed_params_error(ps),
+                     "lora: out.lora_b is not 0: it is of an adapter that "
+                     "was not merged");
+    heed_params_free(ps);
     ps = new_net(&m, HEED_F64, 4);
     attach(ps, "*");
     ck_assert_int_eq(attach(ps, "*"), 0);

@@ -302,6 +302,36 @@ START_TEST(padding_does_not_count)
 }
 END_TEST
 
+/* Drawn keys: with their log-probabilities the scores learn, all steps at once and one by one. */
+START_TEST(reinforced)
+{
+    make((heed_seq2seq_options){
+        .kind = HEED_GRU,
+        .align = { .score = HEED_ALIGN_GENERAL, .choice = HEED_ALIGN_REINFORCE },
+        .input_feeding = _i });
+    heed_seq2seq_source source = encode();
+    ck_assert_ptr_null(heed_seq2seq_forward(t, &m, &source, inputs(), 1).log_probability);
+    heed_set_training(t, true);
+    heed_seq2seq_result r = heed_seq2seq_forward(t, &m, &source, inputs(), 1);
+    ck_assert_msg(r.log_probability != NULL, "%s", heed_error(t));
+    ck_assert_int_eq(r.log_probability->shape[0], B);
+    ck_assert_int_eq(r.log_probability->shape[1], T);
+    heed_cross_entropy_options apart = { .reduction = HEED_NONE };
+    heed_tensor *labels = heed_ids(t, HEED_SHAPE(B, T), target_ids);
+    heed_tensor *cost = heed_cross_entropy(t, r.logits, labels, &apart);
+    heed_tensor *loss =
+        heed_add(t, cost, heed_align_reinforce(t, r.log_probability, cost, NULL));
+    ck_assert_msg(heed_backward(t, heed_mean(t, loss)), "%s", heed_error(t));
+    const heed_parameter *w = heed_params_find(ps, "model.align.general.weight");
+    const double *g = heed_gradients_of(heed_params_gradients(ps), w);
+    double sum = 0;
+    for (int64_t i = 0; g && i < w->size; i++)
+        sum += fabs(g[i]);
+    ck_assert_double_gt(sum, 0);
+    heed_set_training(t, false);
+}
+END_TEST
+
 START_TEST(learns)
 {
     int32_t source[BATCH * LONG], target[BATCH * (LONG + 1)], fed[BATCH * (LONG + 1)],
@@ -433,6 +463,7 @@ int main(void)
     tcase_add_test(tests, forcing);
     tcase_add_test(tests, schedules);
     tcase_add_test(tests, padding_does_not_count);
+    tcase_add_loop_test(tests, reinforced, 0, 2);
     tcase_add_loop_test(tests, learns, 0, 2);
     tcase_add_test(tests, refused);
     suite_add_tcase(suite, tests);
