@@ -15,7 +15,7 @@
 #include <sanitizer/asan_interface.h>
 #define POISON(p, n)   ASAN_POISON_MEMORY_REGION(p, n)
 #define UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
-#define GAP            ((size_t)64) /* poisoned after each piece, so that writing beyond one shows */
+#define GAP            ((size_t)64) /* poisoned, after each piece: who goes beyond one is seen */
 #else
 #define POISON(p, n)   ((void)(p), (void)(n))
 #define UNPOISON(p, n) ((void)(p), (void)(n))

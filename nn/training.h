@@ -97,8 +97,9 @@ HEED_API bool heed_stop(heed_stopping *s, int64_t step, double metric);
  * heed_attention_weights, or come from a heed_attention_penalty. */
 HEED_API heed_tensor *heed_head_agreement(heed_tape *t, heed_tensor *weights);
 /* The mean of -sum_j p_ij ln p_ij over the rows of weights [..., S], nats; a row that sees
- * nothing has 0, and one of padding counts as any other. Added to the loss it makes rows sharp, and with a minus it spreads them
- * (Pereyra et al. 2017, of a model's output; Zhai et al. 2023 on what its collapse does). */
+ * nothing has 0, and one of padding counts as any other. Added to the loss it makes rows sharp,
+ * and with a minus it spreads them (Pereyra et al. 2017, of a model's output; Zhai et al. 2023 on
+ * what its collapse does). */
 HEED_API heed_tensor *heed_attention_entropy(heed_tape *t, heed_tensor *weights);
 
 /* Terms from every attention that a model computes, whatever it is made of:

@@ -191,9 +191,11 @@ static const heed_case attention_cases[] = {
              { .shape = HEED_DIMS(1, 1, 5, 2) },
              { .shape = HEED_DIMS(1, 1, 5, 1) } },
       .absent = ALONE,
-      .attributes =
-          &(const heed__attention){
-              .scale = 0.9, .windowed = true, .left = 1, .right = 1, .prefix = 1 } },
+      .attributes = &(const heed__attention){ .scale = 0.9,
+                                              .windowed = true,
+                                              .left = 1,
+                                              .right = 1,
+                                              .prefix = 1 } },
     { .label = "all there is",
       .x = { { .shape = HEED_DIMS(1, 2, 3, 2) },
              { .shape = HEED_DIMS(1, 1, 4, 2) },
