@@ -9,9 +9,21 @@
 
 /* ---- life ---- */
 
-static size_t row_bytes(const heed_map *map)
+/* What a map's rows take: those of one head at least, and one at least of each head, so that no
+ * number of heads or rows is larger than memory. False: more than can be counted. */
+static bool rows_bytes(const heed_map *map, size_t *bytes)
 {
-    return (size_t)map->heads * (size_t)(map->key_capacity + 1) * sizeof *map->rows;
+    size_t heads = map->heads > 0 ? (size_t)map->heads : 1;
+    size_t rows = map->row_capacity > 0 ? (size_t)map->row_capacity : 1;
+    return heed__mul_size((size_t)map->key_capacity + 1, sizeof *map->rows, bytes) &&
+           heed__mul_size(*bytes, heads, bytes) && heed__mul_size(*bytes, rows, bytes);
+}
+
+static void free_rows(heed_maps *m, const heed_map *map)
+{
+    size_t bytes;
+    if (map->rows && rows_bytes(map, &bytes))
+        heed__release(m->allocator, map->rows, bytes);
 }
 
 static void free_map(heed_maps *m, heed_map *map)
@@ -19,7 +31,7 @@ static void free_map(heed_maps *m, heed_map *map)
     for (int side = HEED__QUERIES; map->labels && side <= HEED__KEYS; side++)
         heed__free_labels(m->allocator, &map->labels[side]);
     heed__release(m->allocator, map->labels, 2 * sizeof *map->labels);
-    heed__release(m->allocator, map->rows, (size_t)map->row_capacity * row_bytes(map));
+    free_rows(m, map);
     heed__free_text(m->allocator, map->name);
 }
 
@@ -81,9 +93,8 @@ static bool reserve(heed_maps *m, heed_map *map, int64_t queries, int64_t keys)
         larger.row_capacity = queries > 2 * map->row_capacity ? queries : 2 * map->row_capacity;
     if (keys > map->key_capacity)
         larger.key_capacity = keys > 2 * map->key_capacity ? keys : 2 * map->key_capacity;
-    size_t bytes, width = (size_t)larger.key_capacity + 1;
-    if (!heed__mul_size(width * sizeof *map->rows, (size_t)map->heads, &bytes) ||
-        !heed__mul_size(bytes, (size_t)larger.row_capacity, &bytes))
+    size_t bytes;
+    if (!rows_bytes(&larger, &bytes))
         return false;
     larger.rows = heed__allocate(m->allocator, bytes);
     if (!larger.rows)
@@ -93,7 +104,7 @@ static bool reserve(heed_maps *m, heed_map *map, int64_t queries, int64_t keys)
         memcpy(larger.rows + r * (larger.key_capacity + 1),
                map->rows + r * (map->key_capacity + 1),
                (size_t)(map->keys + 1) * sizeof *map->rows);
-    heed__release(m->allocator, map->rows, (size_t)map->row_capacity * row_bytes(map));
+    free_rows(m, map);
     *map = larger;
     return true;
 }
@@ -150,6 +161,11 @@ static void add_rows(heed_map *map, const source *s)
     }
     map->queries += s->queries;
     map->keys = s->keys;
+}
+
+bool heed__maps_none(char *error, size_t error_size)
+{
+    return heed__say(error, error_size, "maps: there is no collection");
 }
 
 bool heed__maps_no_memory(const char *name, char *error, size_t error_size)
@@ -227,6 +243,8 @@ heed_tensor *heed_maps_record(heed_maps *m, heed_tape *t, heed_tensor *weights,
     char full[256], error[512], shape[HEED_MAX_NDIM * 21 + 8];
     if (!m || !weights || !t || heed_error(t))
         return weights;
+    if (!name)
+        return heed_fail(t, "maps: the name is NULL");
     va_list list;
     va_start(list, name);
     int length = vsnprintf(full, sizeof full, name, list);
@@ -257,18 +275,32 @@ heed_tensor *heed_maps_record(heed_maps *m, heed_tape *t, heed_tensor *weights,
     return weights;
 }
 
+/* Whether there is what plain numbers go to and come from. */
+static bool given(const heed_maps *m, const char *name, const source *s, char *error,
+                  size_t error_size)
+{
+    if (!m)
+        return heed__maps_none(error, error_size);
+    if (!name)
+        return heed__say(error, error_size, "maps: the name is NULL");
+    if (!s->weights && s->heads > 0 && s->queries > 0 && s->keys > 0)
+        return heed__say(error, error_size, "maps: %s: the weights are NULL",
+                         heed__quote(name, strlen(name)).text);
+    return true;
+}
+
 bool heed_maps_add(heed_maps *m, const char *name, int64_t heads, int64_t queries, int64_t keys,
                    const double *weights, char *error, size_t error_size)
 {
     source s = { .weights = weights, .heads = heads, .queries = queries, .keys = keys };
-    return take(m, name, &s, false, error, error_size);
+    return given(m, name, &s, error, error_size) && take(m, name, &s, false, error, error_size);
 }
 
 bool heed_maps_append_row(heed_maps *m, const char *name, int64_t heads, int64_t keys,
                           const double *row, char *error, size_t error_size)
 {
     source s = { .weights = row, .heads = heads, .queries = 1, .keys = keys };
-    return take(m, name, &s, true, error, error_size);
+    return given(m, name, &s, error, error_size) && take(m, name, &s, true, error, error_size);
 }
 
 /* ---- reading ---- */
@@ -285,7 +317,7 @@ const heed_map *heed_maps_at(const heed_maps *m, int index)
 
 const heed_map *heed_maps_find(const heed_maps *m, const char *name)
 {
-    return m ? heed__maps_find(m, name) : NULL;
+    return m && name ? heed__maps_find(m, name) : NULL;
 }
 
 const double *heed_map_row(const heed_map *map, int64_t head, int64_t query)

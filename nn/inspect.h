@@ -90,7 +90,8 @@ HEED_API bool heed_maps_add(heed_maps *m, const char *name, int64_t heads, int64
 HEED_API bool heed_maps_append_row(heed_maps *m, const char *name, int64_t heads, int64_t keys,
                                    const double *row, char *error, size_t error_size);
 /* Names the queries and keys (UTF-8, copied; bytes that are not become U+FFFD) of every map
- * whose name matches: "blocks.*"; * is any bytes, ? one byte. NULL leaves that side as it is.
+ * whose name matches: "blocks.*"; * is any bytes, ? one byte. Labels NULL leave that side as it
+ * is.
  * False when no map matches or one has another number of them. */
 HEED_API bool heed_maps_label(heed_maps *m, const char *pattern, int64_t queries,
                               const char *const *query_labels, int64_t keys,

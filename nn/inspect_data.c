@@ -8,6 +8,13 @@
 #include <math.h>
 #include <string.h>
 
+bool heed__maps_writable(const heed_maps *m, const char *path, char *error, size_t error_size)
+{
+    if (!m)
+        return heed__maps_none(error, error_size);
+    return path || heed__say(error, error_size, "maps: the path is NULL");
+}
+
 bool heed__write_text(heed__text *text, const char *path, char *error, size_t error_size)
 {
     heed__writer w;
@@ -71,6 +78,8 @@ static void put_csv_row(heed__text *text, const heed_map *map, int64_t head, int
 
 bool heed_maps_write_csv(const heed_maps *m, const char *path, char *error, size_t error_size)
 {
+    if (!heed__maps_writable(m, path, error, error_size))
+        return false;
     heed__text text = { .allocator = m->allocator };
     heed__text_add_string(&text, "map,head,query,query_label,key,key_label,weight\n");
     for (size_t i = 0; i < m->count; i++) {
@@ -224,6 +233,8 @@ void heed__put_maps(heed__text *text, const heed_maps *m, int digits)
 
 bool heed_maps_write_json(const heed_maps *m, const char *path, char *error, size_t error_size)
 {
+    if (!heed__maps_writable(m, path, error, error_size))
+        return false;
     heed__text text = { .allocator = m->allocator };
     heed__put_maps(&text, m, 0);
     return heed__write_text(&text, path, error, error_size);

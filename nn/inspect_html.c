@@ -27,6 +27,8 @@ static void put_data(heed__text *text, const heed_maps *m)
 
 bool heed_maps_write_html(const heed_maps *m, const char *path, char *error, size_t error_size)
 {
+    if (!heed__maps_writable(m, path, error, error_size))
+        return false;
     heed__text text = { .allocator = m->allocator };
     heed__text_add_string(&text, "<!doctype html>\n<html lang=\"en\">\n<head>\n"
                                  "<meta charset=\"utf-8\">\n<title>");

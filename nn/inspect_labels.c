@@ -70,6 +70,10 @@ bool heed_maps_label(heed_maps *m, const char *pattern, int64_t queries,
     const char *const *text[2] = { query_labels, key_labels };
     int64_t count[2] = { queries, keys };
     int matches = 0;
+    if (!m)
+        return heed__maps_none(error, error_size);
+    if (!pattern)
+        return heed__say(error, error_size, "maps: the pattern is NULL");
     for (size_t i = 0; i < m->count; i++) {
         heed_map *map = &m->maps[i];
         if (!heed__matches(pattern, map->name))

@@ -94,6 +94,8 @@ static void compare_with_others(const heed_map *map, int64_t head, heed_head *h)
 
 heed_head heed_map_measure(const heed_map *map, int64_t head)
 {
+    static const heed_map nothing = { .reach = INT64_MIN };
+    map = map ? map : &nothing;
     heed_head h = { .sink_key = -1,
                     .causal = heed__map_causal(map),
                     .least_entropy = INFINITY };
@@ -163,7 +165,7 @@ heed_similarity heed_map_similarity(const heed_map *a, int64_t head_a, const hee
                                     int64_t head_b)
 {
     double rows = 0, cosine = 0, divergence = 0;
-    bool alike = a->queries == b->queries && a->keys == b->keys;
+    bool alike = a && b && a->queries == b->queries && a->keys == b->keys;
     for (int64_t i = 0; alike && i < a->queries; i++) {
         const double *x = heed_map_row(a, head_a, i), *y = heed_map_row(b, head_b, i);
         double sum_x = x ? heed__row_sum(a, head_a, i) : 0;
@@ -196,6 +198,8 @@ unsigned heed_head_warnings(const heed_head *h, const heed_thresholds *threshold
 {
     heed_thresholds t = thresholds ? *thresholds : (heed_thresholds){ 0 };
     unsigned warnings = 0;
+    if (!h)
+        return 0;
     double uniform = threshold(t.uniform, 0.98), sink = threshold(t.sink, 0.5);
     if (uniform >= 0 && h->least_entropy >= uniform)
         warnings |= HEED_HEAD_UNIFORM;

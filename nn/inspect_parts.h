@@ -28,6 +28,7 @@ char *heed__copy_text(const heed_allocator *allocator, const char *string);
 void heed__free_text(const heed_allocator *allocator, const char *text);
 void heed__free_labels(const heed_allocator *allocator, heed__labels *labels);
 /* Always false. */
+bool heed__maps_none(char *error, size_t error_size);
 bool heed__maps_no_memory(const char *name, char *error, size_t error_size);
 
 heed_map *heed__maps_find(const heed_maps *m, const char *name);
@@ -66,6 +67,8 @@ void heed__put_escaped(heed__text *text, const char *string);
 /* Adds a collection as a JSON value, weights to so many digits (0: all). */
 void heed__put_maps(heed__text *text, const heed_maps *m, int digits);
 
+/* Whether there are a collection and a path to write it to. */
+bool heed__maps_writable(const heed_maps *m, const char *path, char *error, size_t error_size);
 /* Writes the text to path, in one step, and frees it. */
 bool heed__write_text(heed__text *text, const char *path, char *error, size_t error_size);
 

@@ -141,6 +141,8 @@ void heed_map_draw(const heed_map *map, int64_t head, bool ascii, FILE *file)
     static const char *const letters[] = { "  ", ". ", "::", "==", "##", "@@" };
     const char *const *shades = ascii ? letters : blocks;
     int count = (int)(sizeof blocks / sizeof *blocks);
+    if (!map)
+        return;
     heed__grid g = heed__grid_of(map, head, 60);
     double largest = heed_map_row(map, head, 0) ? heed__map_largest(map, head) : 0;
     if (!heed_map_row(map, head, 0) || g.columns == 0) {

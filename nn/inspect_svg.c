@@ -254,6 +254,8 @@ static void put_map(heed__text *text, const heed_maps *m, const heed_map *map, i
 
 bool heed_maps_write_svg(const heed_maps *m, const char *path, char *error, size_t error_size)
 {
+    if (!heed__maps_writable(m, path, error, error_size))
+        return false;
     heed__text text = { .allocator = m->allocator };
     int64_t left = 0, width = 360, height = HEADER;
     double largest = 0;

@@ -237,6 +237,95 @@ START_TEST(rows_one_at_a_time)
 }
 END_TEST
 
+/* Counts whose products and sums go beyond what can be counted, each as heads, queries, keys. */
+static const int64_t huge[][3] = {
+    { 1, 1, (int64_t)1 << 61 },
+    { 1, 1, INT64_MAX },
+    { 1, (int64_t)1 << 61, 1 },
+    { 1, INT64_MAX, 1 },
+    { (int64_t)1 << 61, 1, 1 },
+    { INT64_MAX, 1, 1 },
+    { (int64_t)1 << 30, (int64_t)1 << 30, (int64_t)1 << 30 },
+    { INT64_MAX, INT64_MAX, INT64_MAX },
+    { INT64_MAX, 0, 1 },
+    { 0, INT64_MAX, 1 },
+    { 0, 0, INT64_MAX },
+    { 1, 1, ((int64_t)1 << 61) - 1 },
+};
+
+START_TEST(sizes_that_do_not_fit)
+{
+    heed_maps *m = new_maps();
+    const int64_t heads = huge[_i][0], queries = huge[_i][1], keys = huge[_i][2];
+    const double weights[2] = { 0.25, 0.75 };
+    add(m, "old", 1, 1, 2, weights);
+    ck_assert(!heed_maps_add(m, "new", heads, queries, keys, weights, error, sizeof error));
+    ck_assert_str_eq(error, "maps: 'new': out of memory");
+    ck_assert(!heed_maps_add(m, "old", heads, queries, keys, weights, error, sizeof error));
+    ck_assert_str_eq(error, "maps: 'old': out of memory");
+    if (queries == 1) {
+        ck_assert(!heed_maps_append_row(m, "new", heads, keys, weights, error, sizeof error));
+        ck_assert_str_eq(error, "maps: 'new': out of memory");
+    }
+    if (queries == 1 && heads == 1) {
+        ck_assert(!heed_maps_append_row(m, "old", 1, keys, weights, error, sizeof error));
+        ck_assert_str_eq(error, "maps: 'old': out of memory");
+    }
+    ck_assert_int_eq(heed_maps_count(m), 1);
+    ck_assert_double_eq(heed_map_row(heed_maps_at(m, 0), 0, 0)[1], 0.75);
+    heed_maps_free(m);
+}
+END_TEST
+
+START_TEST(empty_maps)
+{
+    const int64_t shapes[][3] = { { 0, 3, 2 }, { 2, 0, 2 }, { 2, 3, 0 }, { 0, 0, 0 } };
+    heed_maps *m = new_maps();
+    for (int i = 0; i < LENGTH(shapes); i++) {
+        const heed_map *map = add(m, "a", shapes[i][0], shapes[i][1], shapes[i][2], NULL);
+        ck_assert_int_eq(map->heads, shapes[i][0]);
+        ck_assert_int_eq(map->queries, shapes[i][1]);
+        ck_assert_int_eq(map->keys, shapes[i][2]);
+    }
+    heed_maps_free(m);
+}
+END_TEST
+
+START_TEST(nothing_given)
+{
+    heed_maps *m = new_maps();
+    const double one[1] = { 1 };
+    const char *label[1] = { "x" };
+    add(m, "a", 1, 1, 1, one);
+    ck_assert(!heed_maps_add(NULL, "a", 1, 1, 1, one, error, sizeof error));
+    ck_assert_str_eq(error, "maps: there is no collection");
+    ck_assert(!heed_maps_add(m, NULL, 1, 1, 1, one, error, sizeof error));
+    ck_assert_str_eq(error, "maps: the name is NULL");
+    ck_assert(!heed_maps_add(m, "a", 1, 1, 1, NULL, error, sizeof error));
+    ck_assert_str_eq(error, "maps: 'a': the weights are NULL");
+    ck_assert(!heed_maps_append_row(NULL, "a", 1, 1, one, error, sizeof error));
+    ck_assert_str_eq(error, "maps: there is no collection");
+    ck_assert(!heed_maps_append_row(m, NULL, 1, 1, one, error, sizeof error));
+    ck_assert_str_eq(error, "maps: the name is NULL");
+    ck_assert(!heed_maps_append_row(m, "a", 1, 1, NULL, error, sizeof error));
+    ck_assert_str_eq(error, "maps: 'a': the weights are NULL");
+    ck_assert(!heed_maps_label(NULL, "a", 1, label, 1, label, error, sizeof error));
+    ck_assert_str_eq(error, "maps: there is no collection");
+    ck_assert(!heed_maps_label(m, NULL, 1, label, 1, label, error, sizeof error));
+    ck_assert_str_eq(error, "maps: the pattern is NULL");
+    ck_assert_ptr_null(heed_maps_find(m, NULL));
+    ck_assert_int_eq(heed_maps_at(m, 0)->queries, 1);
+
+    heed_head h = heed_map_measure(NULL, 0);
+    ck_assert(h.rows == 0 && h.sink_key == -1 && isnan(h.entropy));
+    ck_assert(isnan(heed_map_similarity(NULL, 0, heed_maps_at(m, 0), 0).cosine));
+    ck_assert(isnan(heed_map_similarity(heed_maps_at(m, 0), 0, NULL, 0).divergence));
+    ck_assert_uint_eq(heed_head_warnings(NULL, NULL), 0);
+    heed_map_draw(NULL, 0, true, stdout);
+    heed_maps_free(m);
+}
+END_TEST
+
 START_TEST(tensors)
 {
     heed_maps *m = heed_maps_new((heed_maps_options){ .example = 1 });
@@ -300,6 +389,9 @@ START_TEST(refused_tensors)
     heed_tape_reset(t);
     ck_assert_ptr_null(heed_maps_record(m, t, heed_full(t, HEED_SHAPE(1, 1), 1), "%300d", 1));
     ck_assert_ptr_nonnull(strstr(heed_error(t), "is too long"));
+    heed_tape_reset(t);
+    ck_assert_ptr_null(heed_maps_record(m, t, heed_full(t, HEED_SHAPE(1, 1), 1), NULL));
+    ck_assert_str_eq(heed_error(t), "maps: the name is NULL");
     ck_assert_int_eq(heed_maps_count(m), 0);
     heed_maps_free(m);
     heed_tape_free(t);
@@ -349,6 +441,9 @@ int main(void)
 
     TCase *recording = tcase_create("recording");
     tcase_add_test(recording, rows_one_at_a_time);
+    tcase_add_loop_test(recording, sizes_that_do_not_fit, 0, LENGTH(huge));
+    tcase_add_test(recording, empty_maps);
+    tcase_add_test(recording, nothing_given);
     tcase_add_test(recording, tensors);
     tcase_add_test(recording, refused_tensors);
     tcase_add_test(recording, labels);

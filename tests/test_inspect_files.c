@@ -298,6 +298,10 @@ START_TEST(a_path_that_is_refused)
     ck_assert_ptr_nonnull(strstr(error, "No such file or directory"));
     ck_assert(!writers[_i](m, folder, error, sizeof error));
     ck_assert_ptr_nonnull(strstr(error, "directory"));
+    ck_assert(!writers[_i](m, NULL, error, sizeof error));
+    ck_assert_str_eq(error, "maps: the path is NULL");
+    ck_assert(!writers[_i](NULL, in_folder("a"), error, sizeof error));
+    ck_assert_str_eq(error, "maps: there is no collection");
     ck_assert_int_eq(count_files(), 0);
     heed_maps_free(m);
 }
