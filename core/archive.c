@@ -167,6 +167,10 @@ static bool adopt(const heed_allocator *allocator, const heed__safetensors_entry
 heed_archive *heed_archive_open(const char *path, const heed_allocator *allocator, char *error,
                                 size_t error_size)
 {
+    if (!path) {
+        heed__say(error, error_size, "archive: open: the path is NULL");
+        return NULL;
+    }
     heed_archive *archive = heed_archive_new(allocator);
     if (!archive) {
         heed__say(error, error_size, "%s: not enough memory", path);
@@ -224,7 +228,7 @@ char *heed__item_text(const heed__item *it, char text[HEED__DESCRIPTION])
 const heed_entry *heed_archive_find(const heed_archive *archive, const char *name)
 {
     char text[HEED__DESCRIPTION];
-    if (!archive)
+    if (!archive || !name)
         return NULL;
     const heed__item *it = heed__archive_item(archive, name);
     if (it && !it->trouble)
@@ -237,11 +241,13 @@ const heed_entry *heed_archive_find(const heed_archive *archive, const char *nam
 
 const char *heed_archive_note_of(const heed_archive *archive, const char *key)
 {
-    for (size_t i = 0; archive && i < archive->note_count; i++) {
+    if (!archive || !key)
+        return NULL;
+    for (size_t i = 0; i < archive->note_count; i++) {
         if (strcmp(archive->notes[i].key, key) == 0)
             return archive->notes[i].value;
     }
-    return archive ? heed__safetensors_metadata(&archive->file, key) : NULL;
+    return heed__safetensors_metadata(&archive->file, key);
 }
 
 /* ---- building ---- */
@@ -252,6 +258,8 @@ bool heed_archive_add(heed_archive *archive, const char *name, heed_dtype dtype,
     if (!archive || archive->failed)
         return false;
     heed__item it = { .entry = { NULL, dtype, shape, data }, .bytes = data };
+    if (!name)
+        return heed__archive_fail(archive, "add", "the name is NULL");
     if (!data)
         return heed__archive_fail(archive, name, "there are no data");
     if (shape.ndim < 0 || shape.ndim > HEED_MAX_NDIM || !to_stored(dtype, &it.stored))
@@ -273,6 +281,10 @@ bool heed_archive_note(heed_archive *archive, const char *key, const char *value
 {
     if (!archive || archive->failed)
         return false;
+    if (!key)
+        return heed__archive_fail(archive, "note", "the key is NULL");
+    if (!value)
+        return heed__archive_fail(archive, key, "the note is NULL");
     heed__safetensors_pair *notes =
         heed__grow(archive->allocator, archive->notes, &archive->note_capacity,
                    archive->note_count + 1, sizeof *notes);
@@ -294,6 +306,8 @@ bool heed_archive_save(heed_archive *archive, const char *path)
 {
     if (!archive || archive->failed)
         return false;
+    if (!path)
+        return heed__archive_fail(archive, "save", "the path is NULL");
     const heed_allocator *allocator = archive->allocator;
     const heed__safetensors *file = &archive->file;
     size_t note_count = file->metadata_count + archive->note_count;

@@ -219,7 +219,7 @@ heed_parameter *heed_params_at(const heed_params *ps, int index)
 
 heed_parameter *heed_params_find(const heed_params *ps, const char *name)
 {
-    for (int i = 0; ps && i < ps->count; i++) {
+    for (int i = 0; ps && name && i < ps->count; i++) {
         if (strcmp(ps->list[i]->name, name) == 0)
             return ps->list[i];
     }
@@ -249,6 +249,8 @@ int64_t heed_params_trainable(const heed_params *ps)
 int heed_params_freeze(heed_params *ps, const char *pattern, bool frozen)
 {
     int touched = 0;
+    if (!pattern)
+        heed_params_fail(ps, "freeze: the pattern is NULL");
     for (int i = 0; ps && pattern && i < ps->count; i++) {
         heed_parameter *p = ps->list[i];
         if (!heed__matches(pattern, p->name))
@@ -259,22 +261,28 @@ int heed_params_freeze(heed_params *ps, const char *pattern, bool frozen)
     return touched;
 }
 
-static heed_parameter *find_sized(heed_params *ps, const char *name, int64_t count)
+/* What values are to be copied from or to; NULL, with the set failed, if they cannot be. */
+static heed_parameter *find_sized(heed_params *ps, const char *name, int64_t count,
+                                  const void *values)
 {
     if (!ps || ps->failed)
         return NULL;
+    if (!name)
+        return heed_params_fail(ps, "parameter: the name is NULL");
     heed_parameter *p = heed_params_find(ps, name);
     if (!p)
         return heed_params_fail(ps, "there is no parameter %s", name);
     if (p->size != count)
         return heed_params_fail(ps, "parameter %s has %" PRId64 " scalars, not %" PRId64, name,
                                 p->size, count);
+    if (!values)
+        return heed_params_fail(ps, "parameter %s: the values are NULL", name);
     return p;
 }
 
 bool heed_params_get(heed_params *ps, const char *name, int64_t count, void *values)
 {
-    heed_parameter *p = find_sized(ps, name, count);
+    heed_parameter *p = find_sized(ps, name, count, values);
     if (p)
         memcpy(values, p->data, (size_t)count * heed_dtype_size(p->dtype));
     return p != NULL;
@@ -282,7 +290,7 @@ bool heed_params_get(heed_params *ps, const char *name, int64_t count, void *val
 
 bool heed_params_set(heed_params *ps, const char *name, int64_t count, const void *values)
 {
-    heed_parameter *p = find_sized(ps, name, count);
+    heed_parameter *p = find_sized(ps, name, count, values);
     if (p)
         memcpy(p->data, values, (size_t)count * heed_dtype_size(p->dtype));
     return p != NULL;

@@ -69,7 +69,8 @@ HEED_API int64_t heed_params_size(const heed_params *ps); /* scalars, buffers no
 HEED_API int64_t heed_params_trainable(const heed_params *ps);
 /* Freezes or thaws every parameter whose whole name matches the pattern, in which * stands for
  * any characters, none and dots included, and ? for one, and which a ! in front turns round:
- * "blocks.*", "*.bias", "blocks.?.norm_*", "!head.*". Returns how many. */
+ * "blocks.*", "*.bias", "blocks.?.norm_*", "!head.*". Returns how many; a pattern NULL fails the
+ * set. */
 HEED_API int heed_params_freeze(heed_params *ps, const char *pattern, bool frozen);
 /* Row-major values in the set's dtype; false and an error when there is no such name or the
  * count is off. */
@@ -171,6 +172,7 @@ HEED_API void heed_archive_free(heed_archive *archive);
 HEED_API bool heed_archive_add(heed_archive *archive, const char *name, heed_dtype dtype,
                                heed_shape shape, const void *data);
 HEED_API bool heed_archive_note(heed_archive *archive, const char *key, const char *value);
+/* Every parameter as "prefix" + its name; prefix NULL: none, here and below. */
 HEED_API bool heed_archive_add_params(heed_archive *archive, const char *prefix,
                                       heed_params *ps);
 HEED_API bool heed_archive_save(heed_archive *archive, const char *path);

@@ -8,7 +8,7 @@
 const char *heed__archive_key(heed__text *text, const char *prefix, const char *name)
 {
     heed__text_clear(text);
-    heed__text_add_string(text, prefix);
+    heed__text_add_string(text, prefix ? prefix : "");
     heed__text_add_string(text, name);
     return text->failed ? NULL : text->bytes;
 }
@@ -85,8 +85,9 @@ static const char *name_inside(const heed_archive *archive, size_t i, const char
                                const char *pattern)
 {
     const char *name = archive->items[i].entry.name;
-    size_t length = strlen(prefix);
-    bool inside = strncmp(name, prefix, length) == 0 && concerns(pattern, name + length);
+    size_t length = prefix ? strlen(prefix) : 0;
+    bool inside =
+        (length == 0 || strncmp(name, prefix, length) == 0) && concerns(pattern, name + length);
     return inside ? name + length : NULL;
 }
 
@@ -156,10 +157,18 @@ bool heed_archive_get_params(heed_archive *archive, const char *prefix, heed_par
     return get_or_fail(archive, prefix, ps, NULL);
 }
 
+/* False on a failed set too. */
+static bool has_path(heed_params *ps, const char *what, const char *path)
+{
+    if (!path)
+        heed_params_fail(ps, "params: %s: the path is NULL", what);
+    return path && ps && !ps->failed;
+}
+
 static bool save(heed_params *ps, const char *path, const char *pattern,
                  const char *const *notes)
 {
-    if (!ps || ps->failed)
+    if (!has_path(ps, "save", path))
         return false;
     heed_archive *archive = heed_archive_new(ps->allocator);
     if (!archive) {
@@ -179,7 +188,7 @@ static bool save(heed_params *ps, const char *path, const char *pattern,
 static bool load(heed_params *ps, const char *path, const char *pattern)
 {
     char error[HEED__SENTENCE];
-    if (!ps || ps->failed)
+    if (!has_path(ps, "load", path))
         return false;
     heed_archive *archive = heed_archive_open(path, ps->allocator, error, sizeof error);
     if (!archive) {
@@ -192,9 +201,12 @@ static bool load(heed_params *ps, const char *path, const char *pattern)
 }
 
 /* A pattern that matches nothing is a slip of the pen, and not a file without tensors. */
-static bool any_matches(heed_params *ps, const char *path, const char *pattern)
+static bool any_matches(heed_params *ps, const char *what, const char *path,
+                        const char *pattern)
 {
-    for (int i = 0; ps && pattern && i < ps->count; i++) {
+    if (!has_path(ps, what, path))
+        return false;
+    for (int i = 0; pattern && i < ps->count; i++) {
         if (heed__matches(pattern, ps->list[i]->name))
             return true;
     }
@@ -215,10 +227,10 @@ bool heed_params_load(heed_params *ps, const char *path)
 bool heed_params_save_matching(heed_params *ps, const char *path, const char *pattern,
                                const char *const *notes)
 {
-    return any_matches(ps, path, pattern) && save(ps, path, pattern, notes);
+    return any_matches(ps, "save", path, pattern) && save(ps, path, pattern, notes);
 }
 
 bool heed_params_load_matching(heed_params *ps, const char *path, const char *pattern)
 {
-    return any_matches(ps, path, pattern) && load(ps, path, pattern);
+    return any_matches(ps, "load", path, pattern) && load(ps, path, pattern);
 }

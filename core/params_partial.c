@@ -133,7 +133,7 @@ bool heed_archive_get_partial(heed_archive *archive, const char *prefix, heed_pa
     if (ps->failed)
         return heed__say(archive->error, HEED__SENTENCE, "%s", ps->error);
     draft d = { .archive = archive,
-                .prefix = prefix,
+                .prefix = prefix ? prefix : "",
                 .ps = ps,
                 .key.allocator = ps->allocator,
                 .texts.allocator = ps->allocator };

@@ -169,7 +169,7 @@ bool heed_average_swap(heed_average *a)
 static const char *updates_key(const heed_average *a, const char *prefix, heed__text *text)
 {
     text->allocator = a->allocator;
-    heed__text_print(text, "%supdates", prefix);
+    heed__text_print(text, "%supdates", prefix ? prefix : "");
     return text->failed ? NULL : text->bytes;
 }
 

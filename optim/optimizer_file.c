@@ -21,7 +21,7 @@ static const char *join(heed__text *text, const char *prefix, const char *kind,
                         const char *name)
 {
     heed__text_clear(text);
-    heed__text_print(text, "%s%s%s", prefix, kind, name);
+    heed__text_print(text, "%s%s%s", prefix ? prefix : "", kind, name);
     return text->failed ? NULL : text->bytes;
 }
 

@@ -400,6 +400,52 @@ START_TEST(building_fails_once)
 }
 END_TEST
 
+/* The archive, freed, has failed with this sentence and is not saved. */
+static void failed_with(heed_archive *archive, const char *sentence)
+{
+    ck_assert_str_eq(heed_archive_error(archive), sentence);
+    ck_assert(!heed_archive_save(archive, path));
+    ck_assert_int_ne(access(path, F_OK), 0);
+    heed_archive_free(archive);
+}
+
+START_TEST(nothing_given)
+{
+    const float one = 1;
+    char error[200];
+    heed_archive *archive = heed_archive_new(NULL);
+    ck_assert(!heed_archive_add(archive, NULL, HEED_F32, HEED_SCALAR, &one));
+    failed_with(archive, "archive: add: the name is NULL");
+    archive = heed_archive_new(NULL);
+    ck_assert(!heed_archive_note(archive, NULL, "value"));
+    failed_with(archive, "archive: note: the key is NULL");
+    archive = heed_archive_new(NULL);
+    ck_assert(!heed_archive_note(archive, "key", NULL));
+    failed_with(archive, "archive: key: the note is NULL");
+    archive = heed_archive_new(NULL);
+    ck_assert(heed_archive_add(archive, "x", HEED_F32, HEED_SCALAR, &one));
+    ck_assert(heed_archive_note(archive, "key", "value"));
+    ck_assert_ptr_null(heed_archive_find(archive, NULL));
+    ck_assert_ptr_null(heed_archive_note_of(archive, NULL));
+    ck_assert(!heed_archive_save(archive, NULL));
+    failed_with(archive, "archive: save: the path is NULL");
+    ck_assert_ptr_null(heed_archive_open(NULL, NULL, error, sizeof error));
+    ck_assert_str_eq(error, "archive: open: the path is NULL");
+
+    /* No prefix is the empty one. */
+    heed_params *ps = small_model(HEED_F32, NULL);
+    heed_load_report report;
+    archive = heed_archive_new(NULL);
+    ck_assert(heed_archive_add_params(archive, NULL, ps));
+    ck_assert(heed_archive_get_params(archive, NULL, ps));
+    ck_assert(heed_archive_get_partial(archive, NULL, ps, &report));
+    ck_assert_int_eq(report.loaded, heed_params_count(ps));
+    heed_load_report_free(&report);
+    heed_archive_free(archive);
+    heed_params_free(ps);
+}
+END_TEST
+
 /* ---- no memory ---- */
 
 typedef struct counter {
@@ -481,6 +527,7 @@ int main(void)
     tcase_add_test(archives, prefixes);
     tcase_add_test(archives, foreign_files);
     tcase_add_test(archives, building_fails_once);
+    tcase_add_test(archives, nothing_given);
     tcase_add_test(archives, out_of_memory);
     suite_add_tcase(suite, archives);
     SRunner *runner = srunner_create(suite);

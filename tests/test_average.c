@@ -200,6 +200,12 @@ START_TEST(memory_and_misuse)
     int calls = c.calls;
     walk(&m, a, 0, 3);
     ck_assert_int_eq(c.calls, calls);
+    heed_archive *archive = heed_archive_new(NULL);
+    ck_assert(heed_average_store(a, archive, NULL)); /* no prefix */
+    ck_assert_ptr_nonnull(heed_archive_find(archive, "w"));
+    ck_assert_ptr_nonnull(heed_archive_note_of(archive, "updates"));
+    ck_assert_msg(heed_average_restore(a, archive, NULL), "%s", heed_average_error(a));
+    heed_archive_free(archive);
     ck_assert(!heed_average_update(NULL));
     ck_assert(!heed_average_swap(NULL));
     ck_assert(!heed_average_store(NULL, NULL, ""));

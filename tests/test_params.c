@@ -391,6 +391,43 @@ END_TEST
 
 /* ---- memory that a set keeps ---- */
 
+/* The set has failed with this sentence, which is then forgotten. */
+static void failed_with(heed_params *ps, const char *sentence)
+{
+    ck_assert_ptr_nonnull(heed_params_error(ps));
+    ck_assert_str_eq(heed_params_error(ps), sentence);
+    heed_params_clear_error(ps);
+}
+
+START_TEST(nothing_given)
+{
+    heed_params *ps = new_set(HEED_F64, NULL);
+    double values[6] = { 0 };
+    ck_assert_ptr_null(heed_params_find(ps, NULL));
+    ck_assert(!heed_params_get(ps, NULL, 6, values));
+    failed_with(ps, "parameter: the name is NULL");
+    ck_assert(!heed_params_set(ps, NULL, 6, values));
+    failed_with(ps, "parameter: the name is NULL");
+    ck_assert(!heed_params_get(ps, "blocks.0.weight", 6, NULL));
+    failed_with(ps, "parameter blocks.0.weight: the values are NULL");
+    ck_assert(!heed_params_set(ps, "blocks.0.weight", 6, NULL));
+    failed_with(ps, "parameter blocks.0.weight: the values are NULL");
+    ck_assert_int_eq(heed_params_freeze(ps, NULL, true), 0);
+    failed_with(ps, "freeze: the pattern is NULL");
+    ck_assert(!heed_params_save(ps, NULL, NULL));
+    failed_with(ps, "params: save: the path is NULL");
+    ck_assert(!heed_params_save_matching(ps, NULL, "*", NULL));
+    failed_with(ps, "params: save: the path is NULL");
+    ck_assert(!heed_params_load(ps, NULL));
+    failed_with(ps, "params: load: the path is NULL");
+    ck_assert(!heed_params_load_matching(ps, NULL, "*"));
+    failed_with(ps, "params: load: the path is NULL");
+    ck_assert(!heed_params_load_partial(ps, NULL, NULL));
+    failed_with(ps, "archive: open: the path is NULL");
+    heed_params_free(ps);
+}
+END_TEST
+
 START_TEST(kept)
 {
     counter c = { 0 };
@@ -428,6 +465,7 @@ int main(void)
     TCase *names = tcase_create("names");
     tcase_add_test(names, patterns);
     tcase_add_test(names, freezing);
+    tcase_add_test(names, nothing_given);
     suite_add_tcase(suite, names);
     TCase *files = tcase_create("matching");
     tcase_add_checked_fixture(files, make_folder, remove_folder);
