@@ -59,7 +59,7 @@ typedef struct heed_bert {
 HEED_API void heed_bert_init(heed_bert *m, heed_params *ps, const char *name,
                              heed_bert_options options);
 /* ids i32 [B, T]; segments: their kinds, i32 [B, T], or NULL: all of kind 0; lengths: B numbers
- * in 1 .. T, beyond which is padding, or NULL: there is none -> states [B, T, C]. States of
+ * in 0 .. T, beyond which is padding, or NULL: there is none -> states [B, T, C]. States of
  * padding mean nothing. */
 HEED_API heed_tensor *heed_bert_forward(heed_tape *t, const heed_bert *m, heed_tensor *ids,
                                         heed_tensor *segments, const int32_t *lengths);
@@ -87,7 +87,8 @@ typedef struct heed_masking {
     int32_t mask;  /* the id that replaces the others */
     /* Ids from first on, below vocabulary, are words: only they are chosen, and any of them,
      * all alike, may replace one. Ids below first (padding, class, separator) are left alone,
-     * and so is the mask, wherever it is. */
+     * and so is the mask, wherever it is. A tape of f32 draws one of 2^24 numbers: vocabulary
+     * is at most that there, and the chances of n words differ by up to about n/2^24 of one. */
     int32_t first, vocabulary;
 } heed_masking;
 typedef struct heed_masked {

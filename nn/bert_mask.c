@@ -1,6 +1,9 @@
 /* The masked-token objective of BERT (bert.h): which tokens are hidden, and by what. */
 #include "bert.h"
 
+/* f32 draws have 24 bits, and beyond this not every id is a number of f32. */
+enum { F32_WORDS = 1 << 24 };
+
 static bool sound(heed_tape *t, const heed_tensor *ids, const heed_masking *o)
 {
     if (heed_error(t))
@@ -16,6 +19,9 @@ static bool sound(heed_tape *t, const heed_tensor *ids, const heed_masking *o)
                   o->random);
     else if (o->first < 0 || o->first >= o->vocabulary)
         heed_fail(t, "mask_tokens: there are no words from id %d below %d", (int)o->first,
+                  (int)o->vocabulary);
+    else if (o->vocabulary > F32_WORDS && heed_tape_dtype(t) == HEED_F32)
+        heed_fail(t, "mask_tokens: a draw in f32 tells %d words apart and not %d", F32_WORDS,
                   (int)o->vocabulary);
     else if (o->mask < 0)
         heed_fail(t, "mask_tokens: the mask's id %d is negative", (int)o->mask);

@@ -406,6 +406,19 @@ START_TEST(unsound_operands)
     refused(heed_mask_tokens(t, all_ids(), NULL, NULL).inputs, "the options are NULL");
     heed_masking negative = { .share = .15, .mask = -1, .first = 2, .vocabulary = 5 };
     refused(heed_mask_tokens(t, all_ids(), NULL, &negative).inputs, "the mask's id -1");
+
+    heed_masking many = { .share = 1, .random = 1, .vocabulary = (1 << 24) + 1 };
+    ck_assert_ptr_nonnull(heed_mask_tokens(t, all_ids(), NULL, &many).inputs);
+    heed_tape *single = heed_tape_new(NULL);
+    heed_tensor *y = heed_ids(single, HEED_SHAPE(B, T), ids);
+    ck_assert_ptr_null(heed_mask_tokens(single, y, NULL, &many).inputs);
+    ck_assert_str_eq(heed_error(single),
+                     "mask_tokens: a draw in f32 tells 16777216 words apart and not 16777217");
+    heed_tape_reset(single);
+    many.vocabulary--;
+    y = heed_ids(single, HEED_SHAPE(B, T), ids);
+    ck_assert_ptr_nonnull(heed_mask_tokens(single, y, NULL, &many).inputs);
+    heed_tape_free(single);
 }
 END_TEST
 
