@@ -3,13 +3,18 @@
 
 #include <math.h>
 
-static double rate(heed_forcing *f, int64_t step, double metric)
+/* The nearest probability; NaN: 0. */
+static double probability_of(double x)
 {
-    double first = f->first > 0 ? f->first : 1;
+    return x > 0 ? fmin(x, 1) : 0;
+}
+
+static double rate(heed_forcing *f, double first, double least, int64_t step, double metric)
+{
     double way = f->steps > 0 ? (double)(step > 0 ? step : 0) / (double)f->steps : 1, k = f->k;
     switch (f->kind) {
     case HEED_FORCING_LINEAR:
-        return first + (f->least - first) * fmin(way, 1);
+        return first + (least - first) * fmin(way, 1);
     case HEED_FORCING_EXPONENTIAL:
         return first * pow(k > 0 && k < 1 ? k : 0.1, way);
     case HEED_FORCING_INVERSE_SIGMOID:
@@ -17,7 +22,7 @@ static double rate(heed_forcing *f, int64_t step, double metric)
         return first * (k + 1) / (k + exp(10 * way));
     case HEED_FORCING_METRIC:
         f->reached = f->reached || metric >= f->threshold;
-        return f->reached ? f->least : first;
+        return f->reached ? least : first;
     case HEED_FORCING_NEVER:
         return 0;
     default:
@@ -42,14 +47,21 @@ heed_tensor *heed_shift_right(heed_tape *t, heed_tensor *ids, int32_t start)
 
 heed_tensor *heed_forced_ids(heed_tape *t, heed_tensor *given, heed_tensor *logits, double p)
 {
-    if (p >= 1)
+    if (!t || heed_error(t))
+        return NULL;
+    if (!given || !logits)
+        return heed_fail(t, "forced_ids: the %s are NULL", given ? "logits" : "given ids");
+    if (given->ndim != 1 || logits->ndim != 2 || given->shape[0] != logits->shape[0])
+        return heed_fail(t, "forced_ids: needs ids [B] and logits [B, V]");
+    if (given->dtype != HEED_I32)
+        return heed_fail(t, "forced_ids: the given ids are %s but must be i32",
+                         heed_dtype_name(given->dtype));
+    if (!(p >= 0 && p <= 1))
+        return heed_fail(t, "forced_ids: the probability %g is not in [0, 1]", p);
+    if (p == 1)
         return given;
     heed_tensor *own = heed_argmax(t, logits, -1, false);
-    if (!own || !given)
-        return heed_fail(t, "forced_ids: the given ids are NULL");
-    if (given->ndim != 1 || own->ndim != 1 || given->shape[0] != own->shape[0])
-        return heed_fail(t, "forced_ids: needs ids [B] and logits [B, V]");
-    if (p <= 0)
+    if (p == 0)
         return own;
     heed_tensor *probability = heed_full(t, heed_shape_of(given), p);
     return heed_where(t, heed_bernoulli(t, probability), given, own);
@@ -57,6 +69,9 @@ heed_tensor *heed_forced_ids(heed_tape *t, heed_tensor *given, heed_tensor *logi
 
 double heed_forcing_rate(heed_forcing *f, int64_t step, double metric)
 {
-    double p = rate(f, step, metric);
-    return p > f->least ? p : f->least;
+    if (!f)
+        return 0;
+    double first = probability_of(f->first), least = probability_of(f->least);
+    double p = rate(f, first > 0 ? first : 1, least, step, metric);
+    return p > least ? p : least;
 }

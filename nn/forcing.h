@@ -14,7 +14,7 @@ extern "C" {
 HEED_API heed_tensor *heed_shift_right(heed_tape *t, heed_tensor *ids, int32_t start);
 
 /* i32 [B]: each id of `given` with probability p, by a draw of its own, otherwise the likeliest
- * token of that row of logits [B, V]. */
+ * token of that row of logits [B, V]. p outside [0, 1] is refused. */
 HEED_API heed_tensor *heed_forced_ids(heed_tape *t, heed_tensor *given, heed_tensor *logits,
                                       double p);
 
@@ -30,13 +30,16 @@ typedef enum heed_forcing_kind {
 /* The probability of the true token as training goes on: Bengio et al. 2015, section 2.4. */
 typedef struct heed_forcing {
     heed_forcing_kind kind;
-    double first, least; /* first 0: 1. No schedule gives less than least. */
+    /* Probabilities: beyond [0, 1] the nearest one counts, and 0 for NaN. first 0: 1. No
+     * schedule gives less than least. */
+    double first, least;
     int64_t steps;
     double k;         /* exponential: in (0, 1), 0: 0.1; inverse sigmoid: above 0, 0: 20 */
     double threshold; /* of a metric that grows; a loss goes in with its sign changed */
     bool reached;     /* filled in: the metric has been there */
 } heed_forcing;
-/* metric is looked at by HEED_FORCING_METRIC only; NaN: not known yet. */
+/* In [0, 1]. metric is looked at by HEED_FORCING_METRIC only; NaN: not known yet. A kind that is
+ * none of these is HEED_FORCING_CONSTANT; f NULL gives 0. */
 HEED_API double heed_forcing_rate(heed_forcing *f, int64_t step, double metric);
 
 #ifdef __cplusplus

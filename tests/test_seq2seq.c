@@ -391,6 +391,78 @@ START_TEST(learns)
 }
 END_TEST
 
+static void forced_refused(heed_tensor *given, heed_tensor *logits, double p,
+                           const char *sentence)
+{
+    ck_assert_ptr_null(heed_forced_ids(t, given, logits, p));
+    ck_assert_ptr_nonnull(heed_error(t));
+    ck_assert_str_eq(heed_error(t), sentence);
+    heed_tape_reset(t);
+}
+
+static heed_tensor *two_ids(void)
+{
+    return heed_ids(t, HEED_SHAPE(2), (const int32_t[]){ 4, 5 });
+}
+
+START_TEST(forced_ids)
+{
+    const double p[] = { 0, 0.5, 1 };
+    const char *shapes = "forced_ids: needs ids [B] and logits [B, V]";
+    for (int i = 0; i < 3; i++) {
+        forced_refused(NULL, heed_full(t, HEED_SHAPE(2, V), 0), p[i],
+                       "forced_ids: the given ids are NULL");
+        forced_refused(two_ids(), NULL, p[i], "forced_ids: the logits are NULL");
+        heed_tensor *logits = heed_full(t, HEED_SHAPE(3, V), 0);
+        forced_refused(two_ids(), logits, p[i], shapes);
+        logits = heed_full(t, HEED_SHAPE(2), 0);
+        forced_refused(two_ids(), logits, p[i], shapes);
+        logits = heed_full(t, HEED_SHAPE(2, V), 0);
+        forced_refused(heed_full(t, HEED_SHAPE(2), 0), logits, p[i],
+                       "forced_ids: the given ids are f64 but must be i32");
+    }
+    heed_tensor *logits = heed_full(t, HEED_SHAPE(2, V), 0);
+    forced_refused(two_ids(), logits, -1, "forced_ids: the probability -1 is not in [0, 1]");
+    logits = heed_full(t, HEED_SHAPE(2, V), 0);
+    forced_refused(two_ids(), logits, 1.5, "forced_ids: the probability 1.5 is not in [0, 1]");
+    logits = heed_full(t, HEED_SHAPE(2, V), 0);
+    ck_assert_ptr_null(heed_forced_ids(t, two_ids(), logits, NAN));
+    heed_tape_reset(t);
+    logits = heed_full(t, HEED_SHAPE(2, V), 0);
+    heed_tensor *given = two_ids();
+    ck_assert_double_eq(heed_at(heed_forced_ids(t, given, logits, 1), 1), 5);
+    ck_assert_double_eq(heed_at(heed_forced_ids(t, given, logits, 0), 1), 0);
+    ck_assert_ptr_null(heed_forced_ids(NULL, NULL, NULL, 1));
+}
+END_TEST
+
+START_TEST(unsound_schedules)
+{
+    const double first[][2] = { { NAN, 1 }, { -3, 1 }, { 0, 1 }, { 7, 1 }, { 0.5, 0.5 } };
+    const double least[][2] = { { NAN, 0 }, { -3, 0 }, { 7, 1 }, { 0.25, 0.25 } };
+    for (int i = 0; i < 5; i++) {
+        for (int k = 0; k < 4; k++) {
+            double from = first[i][1], to = least[k][1];
+            double high = from > to ? from : to;
+            heed_forcing f = { .first = first[i][0], .least = least[k][0], .steps = 10 };
+            ck_assert_double_eq(heed_forcing_rate(&f, 3, NAN), high);
+            f.kind = HEED_FORCING_NEVER;
+            ck_assert_double_eq(heed_forcing_rate(&f, 3, NAN), to);
+            f.kind = (heed_forcing_kind)99;
+            ck_assert_double_eq(heed_forcing_rate(&f, 3, NAN), high);
+            f.kind = HEED_FORCING_LINEAR;
+            ck_assert_double_eq(heed_forcing_rate(&f, 0, NAN), high);
+            ck_assert_double_eq(heed_forcing_rate(&f, INT64_MAX, NAN), to);
+            f.kind = HEED_FORCING_METRIC;
+            f.threshold = 1;
+            ck_assert_double_eq(heed_forcing_rate(&f, 0, 0), high);
+            ck_assert_double_eq(heed_forcing_rate(&f, 0, 1), to);
+        }
+    }
+    ck_assert_double_eq(heed_forcing_rate(NULL, 1, NAN), 0);
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 START_TEST(refused)
@@ -462,6 +534,8 @@ int main(void)
     tcase_add_loop_test(tests, the_bottleneck, 0, KINDS);
     tcase_add_test(tests, forcing);
     tcase_add_test(tests, schedules);
+    tcase_add_test(tests, forced_ids);
+    tcase_add_test(tests, unsound_schedules);
     tcase_add_test(tests, padding_does_not_count);
     tcase_add_loop_test(tests, reinforced, 0, 2);
     tcase_add_loop_test(tests, learns, 0, 2);
