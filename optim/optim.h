@@ -22,7 +22,7 @@ typedef struct heed_optimizer heed_optimizer;
 typedef struct heed_sgd_options {
     double lr;
     double momentum;  /* 0: none */
-    double dampening; /* of the gradient's entry into the momentum */
+    double dampening; /* of the gradient's entry into the momentum, from the second step on */
     bool nesterov;    /* needs momentum > 0 and dampening 0 */
     double decay;     /* added to the gradient of parameters that decay */
 } heed_sgd_options;
@@ -66,8 +66,9 @@ typedef struct heed_lion_options {
     double decay;        /* taken off the weights themselves */
 } heed_lion_options;
 
-/* v = momentum v + (1 - dampening) g;  w -= lr v.  NULL: out of memory or unsound options,
- * which heed_params_error(ps) names. */
+/* v = momentum v + (1 - dampening) g, in a parameter's first step v = g;  w -= lr v, with
+ * nesterov w -= lr (g + momentum v). Without momentum there is no v and nothing to dampen:
+ * w -= lr g. NULL: out of memory or unsound options, which heed_params_error(ps) names. */
 HEED_API heed_optimizer *heed_sgd_new(heed_params *ps, heed_sgd_options options);
 /* Kingma, Ba 2015, algorithm 1; decay is added to the gradient. */
 HEED_API heed_optimizer *heed_adam_new(heed_params *ps, heed_adam_options options);
@@ -101,8 +102,8 @@ HEED_API int64_t heed_optimizer_steps(const heed_optimizer *o); /* taken so far 
 HEED_API bool heed_optimizer_step(heed_optimizer *o, heed_gradients *g);
 HEED_API const char *heed_optimizer_error(const heed_optimizer *o);
 
-/* Moments and step count under "prefix..." names, to and from a file's entries: bit-exact
- * resume. */
+/* Moments and step count under "prefix..." names (prefix NULL: none), to and from a file's
+ * entries: bit-exact resume. */
 HEED_API bool heed_optimizer_store(heed_optimizer *o, heed_archive *archive,
                                    const char *prefix);
 HEED_API bool heed_optimizer_restore(heed_optimizer *o, const heed_archive *archive,
@@ -126,9 +127,10 @@ typedef struct heed_schedule {
     heed_schedule_kind kind;
     double lr, min_lr;
     int64_t warmup; /* linear: lr (s+1)/(warmup+1) for s < warmup; noam: its own */
-    int64_t steps;
-    int64_t width; /* noam */
+    int64_t steps;  /* from here on linear and cosine are min_lr, be it in the warmup */
+    int64_t width;  /* noam */
 } heed_schedule;
+/* A negative step or warmup counts as 0; the rate of no schedule (NULL) is 0. */
 HEED_API double heed_schedule_rate(const heed_schedule *schedule, int64_t step);
 
 /* ---- the moving average of a set's weights ---- */
@@ -151,7 +153,8 @@ HEED_API heed_params *heed_average_params(heed_average *a);
  * an update is refused, and the optimizer must not step. */
 HEED_API bool heed_average_swap(heed_average *a);
 HEED_API int64_t heed_average_updates(const heed_average *a);
-/* The averages and the count of updates under "prefix..." names: bit-exact resume. */
+/* The averages and the count of updates under "prefix..." names (prefix NULL: none): bit-exact
+ * resume. */
 HEED_API bool heed_average_store(heed_average *a, heed_archive *archive, const char *prefix);
 HEED_API bool heed_average_restore(heed_average *a, heed_archive *archive, const char *prefix);
 HEED_API const char *heed_average_error(const heed_average *a);

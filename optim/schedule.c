@@ -15,22 +15,23 @@ static double noam(const heed_schedule *schedule, double step)
 double heed_schedule_rate(const heed_schedule *schedule, int64_t step)
 {
     const double pi = 3.14159265358979323846;
+    if (!schedule)
+        return 0;
     const heed_schedule s = *schedule;
+    int64_t warmup = s.warmup > 0 ? s.warmup : 0;
+    bool falls = s.kind == HEED_LINEAR || s.kind == HEED_COSINE;
     if (step < 0)
         step = 0;
     if (s.kind == HEED_NOAM)
         return noam(&s, (double)step + 1);
-    if (step < s.warmup)
-        return s.lr * (double)(step + 1) / (double)(s.warmup + 1);
-
-    int64_t whole = s.steps - s.warmup > 1 ? s.steps - s.warmup : 1;
-    double way =
-        (double)(step - s.warmup) / (double)whole; /* from 0 at the warmup's end to 1 */
-    if (way > 1)
-        way = 1;
-    if (s.kind == HEED_LINEAR)
-        return s.min_lr + (1 - way) * (s.lr - s.min_lr);
-    if (s.kind == HEED_COSINE)
-        return s.min_lr + 0.5 * (1 + cos(pi * way)) * (s.lr - s.min_lr);
-    return s.lr;
+    if (falls && step >= s.steps)
+        return s.min_lr;
+    if (step < warmup)
+        return s.lr * ((double)step + 1) / ((double)warmup + 1);
+    if (!falls)
+        return s.lr;
+    /* Here warmup <= step < steps. */
+    double way = (double)(step - warmup) / (double)(s.steps - warmup);
+    double left = s.kind == HEED_LINEAR ? 1 - way : 0.5 * (1 + cos(pi * way));
+    return s.min_lr + left * (s.lr - s.min_lr);
 }

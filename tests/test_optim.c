@@ -931,12 +931,46 @@ START_TEST(schedules)
                  noam, sizeof noam / sizeof noam[0]);
     assert_rates((heed_schedule){ .kind = HEED_CONSTANT, .lr = 1, .warmup = 3 }, constant,
                  sizeof constant / sizeof constant[0]);
-    /* Nothing between the warmup's end and the last step: still a number. */
-    s = (heed_schedule){ .kind = HEED_COSINE, .lr = 1, .min_lr = 0.5, .warmup = 4, .steps = 4 };
-    ck_assert_double_eq(heed_schedule_rate(&s, 4), 1);
-    ck_assert_double_eq_tol(heed_schedule_rate(&s, 5), 0.5, 1e-15);
     s = (heed_schedule){ .kind = HEED_NOAM, .lr = 1 };
     ck_assert_double_eq(heed_schedule_rate(&s, 3), 0.5);
+}
+END_TEST
+
+START_TEST(schedules_end)
+{
+    const heed_schedule_kind kinds[] = { HEED_LINEAR, HEED_COSINE };
+    for (int i = 0; i < 2; i++) {
+        heed_schedule s = { .kind = kinds[i], .lr = 1, .min_lr = 0.125, .steps = 5 };
+        for (s.warmup = 3; s.warmup < 8; s.warmup++) {
+            int64_t last = s.warmup < 5 ? s.warmup : 5;
+            for (int64_t step = 0; step < last; step++)
+                ck_assert_double_eq(heed_schedule_rate(&s, step),
+                                    (double)(step + 1) / (double)(s.warmup + 1));
+            for (int64_t step = 5; step < 12; step++)
+                ck_assert_double_eq(heed_schedule_rate(&s, step), 0.125);
+            ck_assert_double_eq(heed_schedule_rate(&s, INT64_MAX), 0.125);
+        }
+        ck_assert_double_eq(heed_schedule_rate(&s, INT64_MIN), 1.0 / 9);
+        s.steps = 0;
+        ck_assert_double_eq(heed_schedule_rate(&s, 0), 0.125);
+
+        s = (heed_schedule){ .kind = kinds[i], .lr = 1, .steps = INT64_MAX, .warmup = -5 };
+        ck_assert_double_eq(heed_schedule_rate(&s, 0), 1);
+        ck_assert_double_eq_tol(heed_schedule_rate(&s, INT64_MAX / 2), 0.5, 1e-15);
+        ck_assert_double_eq(heed_schedule_rate(&s, INT64_MAX), 0);
+        s.warmup = INT64_MIN;
+        ck_assert_double_eq(heed_schedule_rate(&s, 0), 1);
+        s.warmup = INT64_MAX;
+        ck_assert_double_eq_tol(heed_schedule_rate(&s, INT64_MAX / 2), 0.5, 1e-15);
+        s.steps = INT64_MIN;
+        ck_assert_double_eq(heed_schedule_rate(&s, 0), 0);
+    }
+    heed_schedule s = { .kind = HEED_CONSTANT, .lr = 1, .warmup = INT64_MAX };
+    ck_assert_double_eq_tol(heed_schedule_rate(&s, INT64_MAX - 1), 1, 1e-15);
+    ck_assert_double_eq(heed_schedule_rate(&s, INT64_MAX), 1);
+    s.kind = HEED_NOAM;
+    ck_assert(isfinite(heed_schedule_rate(&s, INT64_MAX)));
+    ck_assert_double_eq(heed_schedule_rate(NULL, 3), 0);
 }
 END_TEST
 
@@ -1127,6 +1161,7 @@ int main(void)
     suite_add_tcase(suite, gradients);
     TCase *rest = tcase_create("schedules and files");
     tcase_add_test(rest, schedules);
+    tcase_add_test(rest, schedules_end);
     tcase_add_loop_test(rest, resume_is_exact, 0, TORCH_CASES);
     tcase_add_test(rest, resume_keeps_ages);
     tcase_add_test(rest, restore_refused);
