@@ -1125,6 +1125,11 @@ START_TEST(restore_refused)
     ck_assert(!heed_optimizer_restore(NULL, NULL, "o."));
     ck_assert(!heed_optimizer_store(o, NULL, "o."));
     assert_error(heed_optimizer_error(o), "adam: there is no archive");
+    heed_archive *plain = heed_archive_new(NULL);
+    ck_assert(heed_optimizer_store(o, plain, NULL)); /* no prefix */
+    ck_assert_ptr_nonnull(heed_archive_note_of(plain, "rule"));
+    ck_assert_msg(heed_optimizer_restore(o, plain, NULL), "%s", heed_optimizer_error(o));
+    heed_archive_free(plain);
 
     /* None of it has touched the moments. */
     ck_assert_int_eq(heed_optimizer_steps(o), 2);
