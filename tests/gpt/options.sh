@@ -41,7 +41,7 @@ refuses 2 "auto|plain|none" train --progress loud
 is "nothing was made by refused lines" test ! -e gpt-run
 
 # shellcheck disable=SC2086
-is "a run" "$gpt" train $tiny --data text --out run --steps 10 --eval-every 5
+is "a run" "$gpt" train $tiny --data text --out run --steps 10 --eval-every 5 --warmup 0 --min-lr 1e-3
 cp run/checkpoint.safetensors before
 refuses 1 "already holds a run" train --data text --out run
 refuses 2 "^gpt train: --lr differs" train --resume --out run --lr 0.01
